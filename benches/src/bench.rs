@@ -5,12 +5,15 @@ mod bot;
 mod churn;
 mod co_views;
 mod commit;
+mod features;
 mod freshness;
+mod join;
 mod links;
 mod lookups;
 mod memory;
 mod push;
 mod restart;
+mod rules;
 mod scale;
 mod skew;
 mod slide;
@@ -50,6 +53,12 @@ pub(crate) enum Name {
     CoViews,
     /// A restart from a checkpoint, compared with reading the topic again; look-ups while checkpoints are taken
     Restart,
+    /// Features: their cost and memory beside histories alone, their answers beside a bare hyper, and erasures
+    Features,
+    /// From a merchandising rule to the list that follows it
+    Rules,
+    /// Features just before the times of a million rows, compared with reading the topic twice
+    Join,
     /// The link between two processes, encrypted and not
     Links,
     /// A thousand clients that follow lists while fifty lists a second change
@@ -66,7 +75,8 @@ impl Name {
         Name::value_variants().iter().copied().filter(|name| ![Name::Churn, Name::Years].contains(name)).collect()
     }
 
-    /// Whether it measures programs, so that two builds can be compared. The other benchmarks run the graph in this process.
+    /// Whether it measures programs of any build, so that two builds can be compared. The other benchmarks run the graph in this
+    /// process, or measure what an earlier build may lack.
     pub(crate) fn compares_builds(self) -> bool {
         use Name::{Backfill, Commit, Freshness, Lookups, Memory, Push, Restart, Scale};
         [Backfill, Scale, Lookups, Freshness, Commit, Memory, Push, Restart].contains(&self)
@@ -87,6 +97,9 @@ pub(crate) fn run(name: Name, context: &Context, figures: &mut Figures) -> anyho
         Name::Skew => skew::run(context, figures),
         Name::CoViews => co_views::run(context, figures),
         Name::Restart => restart::run(context, figures),
+        Name::Features => features::run(context, figures),
+        Name::Rules => rules::run(context, figures),
+        Name::Join => join::run(context, figures),
         Name::Links => links::run(context, figures),
         Name::Push => push::run(context, figures),
         Name::Churn => churn::run(context, figures),

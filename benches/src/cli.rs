@@ -83,7 +83,7 @@ impl RunArgs {
         };
         ensure!(other.is_file(), "there is no program {}", other.display());
         let in_this_process = self.only.iter().find(|name| !name.compares_builds());
-        ensure!(in_this_process.is_none(), "{in_this_process:?} measures the graph of this program alone");
+        ensure!(in_this_process.is_none(), "{in_this_process:?} cannot be measured of two builds");
         let comparable = || Name::usual().into_iter().filter(|name| name.compares_builds()).collect();
         Ok(if self.only.is_empty() { comparable() } else { self.only.clone() })
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use harness::kafka::Broker;
 
+use crate::event_mix::EventMix;
 use crate::figures::Figures;
 use crate::topic;
 
@@ -60,11 +61,22 @@ impl Context {
 
     /// The name of a topic with that many views, filled when it is first needed.
     pub(crate) fn topic(&self, purpose: &str, views: u64, figures: &mut Figures) -> anyhow::Result<String> {
-        let name = format!("{purpose}-{views}");
+        self.topic_of(EventMix::Views, purpose, views, figures)
+    }
+
+    /// The same for a topic of other events.
+    pub(crate) fn topic_of(
+        &self,
+        mix: EventMix,
+        purpose: &str,
+        events: u64,
+        figures: &mut Figures,
+    ) -> anyhow::Result<String> {
+        let name = format!("{purpose}-{events}");
         if self.filled.borrow_mut().insert(name.clone()) {
             eprintln!("bench: filling topic {name}");
             let start = Instant::now();
-            topic::fill(self.broker(), &name, views)?;
+            topic::fill(self.broker(), &name, events, mix)?;
             figures.put(&format!("{purpose}_produce_s"), start.elapsed().as_secs_f64());
         }
         Ok(name)

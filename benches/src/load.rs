@@ -31,6 +31,19 @@ impl Requests {
         Requests { texts: paths.map(text).collect() }
     }
 
+    /// A POST of each body, which is JSON, to this path.
+    pub(crate) fn posts(path: &str, bodies: impl Iterator<Item = String>) -> Requests {
+        let text = |body: String| {
+            let length = body.len();
+            format!(
+                "POST {path} HTTP/1.1\r\nhost: vitrine\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+            )
+            .into_bytes()
+            .into()
+        };
+        Requests { texts: bodies.map(text).collect() }
+    }
+
     /// The request with that number, starting again from the first after the last.
     fn get(&self, number: usize) -> &[u8] {
         &self.texts[number % self.texts.len()]

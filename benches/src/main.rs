@@ -6,6 +6,7 @@ mod bench;
 mod child;
 mod cli;
 mod context;
+mod event_mix;
 mod figures;
 mod floor;
 mod lab;

@@ -65,6 +65,11 @@ impl Product {
         topics: &[&str],
         sections: &str,
     ) -> anyhow::Result<Product> {
+        Product::start(context, workers, &Product::config(context, topics, sections))
+    }
+
+    /// The configuration of a product on several topics, whose topics of removals and dead letters are created.
+    pub(crate) fn config(context: &Context, topics: &[&str], sections: &str) -> String {
         let (broker, topic) = (context.broker(), topics[0]);
         let (removals, dead_letters) = (format!("{topic}-removals"), format!("{topic}-dead"));
         for topic in [&removals, &dead_letters] {
@@ -73,11 +78,10 @@ impl Product {
             }
         }
         let brokers = broker.bootstrap();
-        let config = format!(
+        format!(
             "[kafka]\nbrokers = \"{brokers}\"\nviews = {topics:?}\nremovals = \"{removals}\"\n\
              dead_letters = \"{dead_letters}\"\n\n[log]\nlevel = \"warn\"\n\n{sections}"
-        );
-        Product::start(context, workers, &config)
+        )
     }
 
     /// The same product, asked with this key of the API.

@@ -23,7 +23,7 @@ pub(crate) enum Bound {
 
 use Bound::{AtLeast, AtMost};
 
-pub(crate) const TARGETS: [Target; 30] = [
+pub(crate) const TARGETS: [Target; 37] = [
     Target { name: "backfill_cpu_to_floor", least: AtMost(1.5), aim: Some(AtMost(1.2)) },
     Target { name: "backfill_resident_mib_peak", least: AtMost(350.0), aim: Some(AtMost(300.0)) },
     Target { name: "lookups_to_hyper", least: AtLeast(0.95), aim: Some(AtLeast(0.98)) },
@@ -53,6 +53,13 @@ pub(crate) const TARGETS: [Target; 30] = [
     Target { name: "push_cpu_share", least: AtMost(0.1), aim: None },
     // Nothing is queued for a client that does not read.
     Target { name: "push_unread_rss_growth", least: AtMost(1.05), aim: None },
+    Target { name: "features_cpu_to_histories", least: AtMost(1.6), aim: None },
+    Target { name: "features_memory_to_histories", least: AtMost(1.6), aim: None },
+    Target { name: "features_get_to_hyper", least: AtLeast(0.9), aim: None },
+    Target { name: "features_post_to_hyper", least: AtLeast(0.9), aim: None },
+    Target { name: "erasure_receipt_p99_ms", least: AtMost(100.0), aim: None },
+    Target { name: "rule_over_tick_p99_ms", least: AtMost(10.0), aim: None },
+    Target { name: "join_to_two_readings", least: AtMost(1.0), aim: None },
     // Memory should follow the number of rows; merging and the allocator may change it by a tenth.
     Target { name: "churn_rss_growth", least: AtMost(1.1), aim: None },
     Target { name: "years_rss_growth", least: AtMost(1.05), aim: None },

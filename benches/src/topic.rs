@@ -1,4 +1,4 @@
-//! A topic full of views, produced once and read many times.
+//! A topic full of events, produced once and read many times.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::{ClientConfig, ClientContext};
 
+use crate::event_mix::EventMix;
 use crate::shop::shop;
 
 /// Partitions of every topic of views.
@@ -79,13 +80,13 @@ pub(crate) fn send(
     }
 }
 
-/// Creates the topic and writes that many views to it, to the partitions in turn.
-pub(crate) fn fill(broker: &Broker, topic: &str, views: u64) -> anyhow::Result<()> {
+/// Creates the topic and writes that many events to it, to the partitions in turn.
+pub(crate) fn fill(broker: &Broker, topic: &str, events: u64, mix: EventMix) -> anyhow::Result<()> {
     broker.create_topic(topic, PARTITIONS);
-    let shop = shop(views);
+    let shop = shop(events);
     let producer = producer(broker.bootstrap(), &SETTINGS)?;
     for (number, view) in shop.views().enumerate() {
-        send(&producer, topic, number as i32 % PARTITIONS, &view.json(&shop))?;
+        send(&producer, topic, number as i32 % PARTITIONS, &mix.json(&shop, &view, number as u64))?;
         if number % 1000 == 0 {
             producer.poll(Duration::ZERO);
         }

@@ -30,18 +30,18 @@ pub(super) const PACED_CONNECTIONS: usize = 8;
 const WARM_UP: Duration = Duration::from_secs(1);
 
 /// One server under load.
-struct Target {
-    name: &'static str,
-    address: SocketAddr,
-    pid: u32,
+pub(super) struct Target {
+    pub(super) name: &'static str,
+    pub(super) address: SocketAddr,
+    pub(super) pid: u32,
 }
 
 /// What a server did, slice by slice.
 #[derive(Default)]
-struct Slices {
-    per_s: Vec<f64>,
-    cpu_us: Vec<f64>,
-    p99_ms: Vec<f64>,
+pub(super) struct Slices {
+    pub(super) per_s: Vec<f64>,
+    pub(super) cpu_us: Vec<f64>,
+    pub(super) p99_ms: Vec<f64>,
 }
 
 pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()> {
@@ -53,13 +53,8 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
     let requests = requests();
     let bytes = answer_bytes(&product)?;
     figures.put("lookup_answer_bytes", bytes as f64);
-    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-    let hyper = child::spawn(&["bare-http", &address.to_string(), SERVING_THREADS, &bytes.to_string()])?;
-    wait_until(WARM_UP * 10, "the bare hyper listens", || std::net::TcpStream::connect(address).is_ok());
-    let targets = [
-        Target { name: "lookup", address: product.address(), pid: product.pid() },
-        Target { name: "hyper", address, pid: hyper.pid() },
-    ];
+    let (hyper, hyper_target) = bare_hyper(bytes)?;
+    let targets = [Target { name: "lookup", address: product.address(), pid: product.pid() }, hyper_target];
 
     measure(context, &targets, &requests, "idle", figures)?;
     let visitors = child::spawn(&["traffic", context.broker().bootstrap(), &topic, BUSY_EVENTS_PER_S])?;
@@ -73,6 +68,15 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
     with_keys(context, &topic, views, hyper_target, figures)?;
     stop(hyper);
     Ok(())
+}
+
+/// A bare hyper that answers with so many bytes, with the product's serving threads.
+pub(super) fn bare_hyper(bytes: usize) -> anyhow::Result<(Process, Target)> {
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let hyper = child::spawn(&["bare-http", &address.to_string(), SERVING_THREADS, &bytes.to_string()])?;
+    wait_until(WARM_UP * 10, "the bare hyper listens", || std::net::TcpStream::connect(address).is_ok());
+    let pid = hyper.pid();
+    Ok((hyper, Target { name: "hyper", address, pid }))
 }
 
 /// The same idle look-ups with a key whose rate is limited, though far above what is asked.
@@ -95,14 +99,8 @@ fn with_keys(context: &Context, topic: &str, views: u64, hyper: Target, figures:
     Ok(())
 }
 
-/// Both servers, by turns: first as much as they take, then at a rate both bear easily.
-fn measure(
-    context: &Context,
-    targets: &[Target; 2],
-    requests: &Requests,
-    when: &str,
-    figures: &mut Figures,
-) -> anyhow::Result<()> {
+/// Both servers, by turns, as much as they take.
+pub(super) fn turns(context: &Context, targets: &[Target; 2], requests: &Requests) -> anyhow::Result<[Slices; 2]> {
     let (rounds, slice) = (context.repeats(3, 5).max(3), if context.quick { 1 } else { 2 });
     let mut slices = [Slices::default(), Slices::default()];
     for target in targets {
@@ -118,6 +116,18 @@ fn measure(
             slices.per_s.push(load.per_s);
         }
     }
+    Ok(slices)
+}
+
+/// Both servers, by turns: first as much as they take, then at a rate both bear easily.
+fn measure(
+    context: &Context,
+    targets: &[Target; 2],
+    requests: &Requests,
+    when: &str,
+    figures: &mut Figures,
+) -> anyhow::Result<()> {
+    let slices = turns(context, targets, requests)?;
     let mut medians = [0.0; 2];
     for ((target, slices), middle) in targets.iter().zip(&slices).zip(&mut medians) {
         *middle = figures.spread(&format!("{}s_per_s_{when}", target.name), &slices.per_s);

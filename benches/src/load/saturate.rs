@@ -12,7 +12,7 @@ use super::answers::whole;
 use crate::numbers::ms;
 
 /// Longer than any answer here.
-const ANSWER_BYTES_MAX: usize = 16 << 10;
+const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// A server that does not answer for this long has failed.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
