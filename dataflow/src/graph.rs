@@ -9,7 +9,7 @@
 //!         └▶ purchases of users ─▶ sales ───────────────────────▶ purchases (with the owner), sales, if on
 //! interactions ──────────────────────────────────────────────────▶ user products (with the owner), if on
 //! session events ────────────────────────────────────────────────▶ open sessions (with the owner), if on
-//! metadata values ───────────────────────────────────────────────▶ user metadata (with the owner), if on
+//! metadata values ───────────────────────────────────────────────▶ user metadata (with the owner), others (every worker), if on
 //! ticks ───────────────────▲                │
 //! erasures ─▶ all tables with rows of users; erased orders are taken out of purchases, and published (with the owner)
 //! merchandising rules ─▶ effective hides ───┘                    ▶ rule book, pinned sellers (every worker)
@@ -29,6 +29,7 @@ pub mod features;
 pub mod history;
 pub mod index;
 pub mod merchandising;
+mod metadata_others;
 pub mod names;
 pub mod product_categories;
 pub mod purchases;
@@ -65,6 +66,7 @@ pub use features::{Interacted, UserProducts};
 pub use history::{History, Place, Viewed};
 pub use index::{Index, List, Wiring};
 pub use merchandising::{PinnedSellers, RuleBook};
+pub use metadata_others::MetadataOthers;
 pub use product_categories::ProductCategories;
 pub use purchases::{Bought, Purchases, Sale, Sales};
 pub use sessions::OpenSessions;
@@ -85,6 +87,7 @@ index::declare_indexes! {
         user_products: UserProducts,
         open_sessions: OpenSessions,
         user_metadata: UserMetadata,
+        metadata_others: MetadataOthers,
         rule_book: RuleBook,
         pinned_sellers: PinnedSellers,
         shadow_best_sellers: ShadowBestSellers,

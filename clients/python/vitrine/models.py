@@ -451,6 +451,8 @@ class _FeatureRequestRequired(TypedDict):
 class FeatureRequest(_FeatureRequestRequired, total=False):
     """Which features of which users are wanted."""
 
+    # Whether each row has the user's `demographics` too, for at most 100 users. Needs the scope `write`.
+    demographics: bool
     features: list[Literal['user_product_views', 'user_product_clicks', 'user_product_add_to_cart', 'user_product_avg_time', 'user_product_purchases', 'user_category_views', 'user_category_purchases', 'user_last_interaction', 'user_metadata', 'user_attribute_views']]
     layout: Literal['rows', 'columns']
     # The most entries of a map: 10 by default, and at most 10,000 for all users together.
@@ -1166,6 +1168,8 @@ class _StatusRequired(TypedDict):
     has_rows: bool
     indexes: dict[str, IndexStatus]
     memory_bytes: int
+    # Events that count as `other` in the feature `user_metadata` because of their value, by the key of metadata.
+    metadata_others: dict[str, int]
     ready: bool
     requests_total: int
     rules: RulesStatus

@@ -381,6 +381,8 @@ export interface FeatureList {
 
 /** Which features of which users are wanted. */
 export interface FeatureRequest {
+  /** Whether each row has the user's `demographics` too, for at most 100 users. Needs the scope `write`. */
+  demographics?: boolean;
   features?: ("user_product_views" | "user_product_clicks" | "user_product_add_to_cart" | "user_product_avg_time" | "user_product_purchases" | "user_category_views" | "user_category_purchases" | "user_last_interaction" | "user_metadata" | "user_attribute_views")[];
   layout?: "rows" | "columns";
   /** The most entries of a map: 10 by default, and at most 10,000 for all users together. */
@@ -976,6 +978,8 @@ export interface Status {
   has_rows: boolean;
   indexes: Record<string, IndexStatus>;
   memory_bytes: number;
+  /** Events that count as `other` in the feature `user_metadata` because of their value, by the key of metadata. */
+  metadata_others: Record<string, number>;
   online?: OnlineCounts | null;
   ready: boolean;
   reason?: string | null;

@@ -65,9 +65,10 @@ const RULES: &str = "
 
 ## Rows of users
 
-What a shop knows of its users (`demographics`) is no feature of the graph. It is the user's row in the store as it is:
-[`GET /v1/users/{user}`](services.md) answers with it, and `GET /v1/export/users` with all rows. Both need a key with the scope
-`write`, because features are also for keys that a page carries. An [erasure](erasure.md) removes the row.
+What a shop knows of its users (`demographics`) is no feature of the graph. It is a field of the user's row in the
+[store](services.md), as it is now: `POST /v1/features` answers with it beside the features if the question has
+`\"demographics\": true`, `GET /v1/users/{user}` with the row, and `GET /v1/export/users` with all rows. These need a key with the
+scope `write`, because features are also for keys that a page carries. An [erasure](erasure.md) removes the row.
 ";
 
 /// The text of docs/data-dictionary.md.

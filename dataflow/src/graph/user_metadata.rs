@@ -42,5 +42,17 @@ impl Index for UserMetadata {
     }
 }
 
+/// Keeps the values of a user and a key whose first events are the earliest, ties by value, up to `most` of them; returns the
+/// number of events with any other value. The row of the empty text has all events.
+pub(crate) fn keep_shown(values: &mut Vec<(ShortText, ValueTally)>, most: usize) -> u64 {
+    // What an erasure has taken out may still be stored.
+    values.retain(|(_, tally)| tally.last_at().is_some());
+    let all: u64 = values.iter().filter(|(value, _)| value.is_empty()).map(|(_, tally)| tally.events()).sum();
+    values.retain(|(value, _)| !value.is_empty());
+    values.sort_unstable_by_key(|(value, tally)| (tally.first_at(), *value));
+    values.truncate(most);
+    all.saturating_sub(values.iter().map(|(_, tally)| tally.events()).sum())
+}
+
 #[cfg(test)]
 mod tests;

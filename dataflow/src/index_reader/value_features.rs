@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::{ProductFeatures, ReadView};
-use crate::graph::UserMetadata;
+use crate::graph::user_metadata::keep_shown;
+use crate::graph::{MetadataOthers, UserMetadata};
 use crate::ids::UserKey;
 use crate::product_attributes::AttributeSlot;
 use crate::publish::{Snapshot, rows};
@@ -50,6 +51,14 @@ impl ReadView<'_> {
         shown
     }
 
+    /// How many events of all users count as [`OTHER`] under a key of metadata because of its values, by key. A key without such
+    /// events is left out.
+    #[must_use]
+    pub fn metadata_others(&self) -> Vec<(ShortText, u64)> {
+        let sums = rows::all_values(self.snapshot().indexes.get::<MetadataOthers>(), self.as_of()).into_iter();
+        sums.map(|((key, ()), events)| (key, events.unsigned_abs() as u64)).collect()
+    }
+
     /// The sums of views over the products that have a value of an attribute now; none before the attributes are read, if there
     /// are views: those of an erased user are known to be empty at any time.
     pub(super) fn by_attribute(
@@ -73,15 +82,8 @@ impl ReadView<'_> {
 /// Adds the values of a key whose first events are the earliest, ties by value, up to `most` of them, and the events with any
 /// other value.
 fn show(key: ShortText, tallies: &mut Vec<(ShortText, ValueTally)>, most: usize, shown: &mut Vec<ValueFeatures>) {
-    // What an erasure has taken out may still be stored.
-    tallies.retain(|(_, tally)| tally.last_at().is_some());
-    let all: u64 = tallies.iter().filter(|(value, _)| value.is_empty()).map(|(_, tally)| tally.events()).sum();
-    tallies.retain(|(value, _)| !value.is_empty());
-    tallies.sort_unstable_by_key(|(value, tally)| (tally.first_at(), *value));
-    tallies.truncate(most);
-    let named: u64 = tallies.iter().map(|(_, tally)| tally.events()).sum();
+    let mut others = keep_shown(tallies, most);
     let other = ShortText::of(OTHER);
-    let mut others = all.saturating_sub(named);
     for (value, tally) in tallies {
         let more = if *value == other { std::mem::take(&mut others) } else { 0 };
         shown.push(ValueFeatures { key, value: *value, events: tally.events() + more });

@@ -37,6 +37,8 @@ pub(crate) struct Status<'a> {
     /// The copies of lists in other services.
     pub(crate) sinks: Vec<SinkStatus>,
     pub(crate) rules: RulesStatus,
+    /// Events that count as `other` in the feature `user_metadata` because of their value, by the key of metadata.
+    pub(crate) metadata_others: BTreeMap<String, u64>,
     /// Whether products, categories, users and purchases can be read here, and written if the store allows it.
     pub(crate) has_rows: bool,
     pub(crate) memory_bytes: u64,

@@ -1,5 +1,6 @@
 //! `/v1/features` and `/v1/users/{user}/features`: what users did with products and categories, and what can be asked.
 
+mod demographics;
 pub(crate) mod followed;
 mod question;
 mod table;
@@ -25,7 +26,7 @@ use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, schema_of};
 use crate::ids;
 use crate::operations::Operations;
 use crate::parameters::{ParameterSet, Parameters};
-use crate::problem::{self, Problem};
+use crate::problem::{self, Problem, row};
 use crate::read_state::ReadState;
 use crate::request::ListRequest;
 
@@ -50,7 +51,14 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
                 description: "The features, by rows or by columns",
                 body: Some(("application/json", schemas::table)),
             }],
-            problems: &[problem::OF_LISTS, problem::OF_FEATURES, problem::OF_BODIES, problem::OF_OWNERS, QUESTIONS],
+            problems: &[
+                problem::OF_LISTS,
+                problem::OF_FEATURES,
+                problem::OF_BODIES,
+                problem::OF_OWNERS,
+                QUESTIONS,
+                row::OF_ROWS,
+            ],
             route: Some(|method| on(method, table::handle)),
             ..Operation::post(Scope::Read, "Features of many users, for models that are served")
         },

@@ -71,12 +71,19 @@ pub(super) async fn text(operations: &Operations) -> Bytes {
         archive: app.archive.as_ref().map(|status| status()),
         sinks: (app.sinks)(),
         rules: rules_status(&app.reader),
+        metadata_others: metadata_others(&app.reader),
         has_rows: app.store.is_some(),
         memory_bytes: memory::resident_bytes(),
         ticks_total: app.ticks.ticks(),
         requests_total: operations.request_sums().iter().map(RouteSums::requests).sum(),
     };
     serde_json::to_vec(&status).expect("the status is plain data").into()
+}
+
+/// By the name of the key.
+fn metadata_others(reader: &IndexReader) -> BTreeMap<String, u64> {
+    let others = reader.view_any().metadata_others().into_iter();
+    others.map(|(key, events)| (key.as_str().to_owned(), events)).collect()
 }
 
 /// The most lists that are named.

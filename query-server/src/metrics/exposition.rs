@@ -133,6 +133,10 @@ fn engine(operations: &Operations, metrics: &mut Metrics) {
     let late = app.reader.late_lines();
     let help = "Order lines that had left the window when they arrived";
     metrics.counter("vitrine_late_order_lines", help, [(vec![], late)]);
+    let others = app.reader.view_any().metadata_others().into_iter();
+    let others = others.map(|(key, events)| (vec![("key", key.as_str().to_owned())], events as f64));
+    let help = "Events that count as `other` among the values of a key of metadata";
+    metrics.gauge("vitrine_metadata_other_events", help, others);
     let sizes = app.reader.index_sizes();
     let index = |name: &str| vec![("index", name.to_owned())];
     let updates = sizes.iter().map(|(name, size)| (index(name), size.updates as f64));

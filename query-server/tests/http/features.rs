@@ -1,15 +1,20 @@
 //! Features of users: every value by its definition, by rows and by columns, of users of several workers and processes.
 
+use std::sync::Arc;
+
 use dataflow::product_attributes::ProductAttributes;
 use dataflow::rules::{Features, KeyNames, Rules};
 use dataflow::short_text::ShortText;
 use dataflow::tables::Interaction;
 use dataflow::time::Millis;
 use serde_json::{Value, json};
+use vitrine_query_server::{Access, Scope, Settings, Token};
 
+use crate::access;
 use crate::client::Answer;
 use crate::records::Record;
-use crate::shop::{Shop, loopback, now_ms, patient, product, viewed};
+use crate::rows::Rows;
+use crate::shop::{Shop, Start, loopback, now_ms, patient, product, viewed};
 
 fn did(user: &str, product: &str, interaction: Interaction, at: Millis) -> Record {
     Record::Did { user: user.into(), product: Some(product.into()), interaction, at }
@@ -106,6 +111,33 @@ fn values_of_metadata_have_their_events_and_the_last_ones_are_other() {
     assert_eq!(without_time(&post(&shop, &body)), json!({"rows": rows}));
     let of_pair = without_time(&shop.get("/v1/users/ada/features/tea?features=user_metadata"));
     assert_eq!(of_pair["user_metadata"], all);
+    assert_eq!(shop.get("/v1/status").json()["metadata_others"], json!({"device": 2}));
+    let metrics = shop.get("/metrics").text().to_owned();
+    assert!(metrics.contains("vitrine_metadata_other_events{key=\"device\"} 2"), "{metrics}");
+}
+
+#[test]
+fn demographics_are_the_rows_of_the_users_and_need_the_scope_of_rows() {
+    let ((reading, reads), (writing, writes)) =
+        (access::key(1, &[Scope::Read]), access::key(2, &[Scope::Read, Scope::Write]));
+    let keys = Access::with_keys(vec![reads, writes]);
+    let rows = Rows::with(Settings::default(), Start { access: Some(Arc::new(keys)), ..Start::default() });
+    let ask = |path: &str, key: &Token, body: &Value| {
+        rows.ask("POST", path, &[("x-api-key", key.expose())], body.to_string())
+    };
+    let ada = json!({"user_id": "ada", "demographics": {"age": 36, "city": "Ulm"}});
+    assert_eq!(ask("/v1/users", &writing, &ada).status, 201);
+    assert_eq!(ask("/v1/users", &writing, &json!({"user_id": "ben"})).status, 201);
+    let mut body = json!({"users": ["ada", "ben", "zoe"], "features": ["user_product_clicks"], "demographics": true});
+    let row = |user: &str, demographics: Value| json!({"user-id": user, "user_product_clicks": {}, "demographics": demographics});
+    let expected = json!([row("ada", ada["demographics"].clone()), row("ben", Value::Null), row("zoe", Value::Null)]);
+    assert_eq!(without_time(&ask("/v1/features", &writing, &body)), json!({"rows": expected}));
+    ask("/v1/features", &reading, &body).assert_problem(403, "missing-scope");
+    body["demographics"] = json!(false);
+    let without = without_time(&ask("/v1/features", &reading, &body));
+    assert_eq!(without["rows"][0], json!({"user-id": "ada", "user_product_clicks": {}}));
+    body["demographics"] = json!(true);
+    post(&shop(1), &body).assert_problem(409, "store-off");
 }
 
 #[test]

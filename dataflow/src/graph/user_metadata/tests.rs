@@ -59,6 +59,11 @@ impl Told {
         metadata.into_iter().map(|of| (of.value.as_str().to_owned(), of.events)).collect()
     }
 
+    /// The events with values that are not shown, by key.
+    fn others(&self) -> Vec<(ShortText, u64)> {
+        self.graph.reader().view_any().metadata_others()
+    }
+
     /// The rows that are held: values, or the empty text for the sum, with their events.
     fn held(&self) -> BTreeMap<ShortText, u64> {
         let mut rows = Vec::new();
@@ -86,6 +91,8 @@ impl Told {
         let others = all - shown.values().sum::<u64>();
         shown.extend((others > 0).then(|| ("other".to_owned(), others)));
         assert_eq!(self.shown(), shown, "after {all} events");
+        let counted_others = (others > 0).then_some((self.device, others));
+        assert_eq!(self.others(), Vec::from_iter(counted_others), "after {all} events");
         let held = self.held();
         let must = counted.into_iter().take(HELD).chain((all > 0).then_some((ShortText::EMPTY, all)));
         for (value, events) in must {
@@ -132,7 +139,10 @@ fn the_sum_over_all_values_is_exact_in_any_order() {
         let at = 1_000_000 * u64::from(tick >= TICKS / 2) + 1000 * (1 + (tick * 7 % TICKS) as Millis);
         told.event(tick % VALUES, at);
         told.end_tick();
-        assert_eq!(told.shown().values().sum::<u64>(), told.events.len() as u64, "after tick {tick}");
+        let shown = told.shown();
+        assert_eq!(shown.values().sum::<u64>(), told.events.len() as u64, "after tick {tick}");
+        let others: u64 = told.others().iter().map(|(_, events)| events).sum();
+        assert_eq!(shown.get("other").copied().unwrap_or_default(), others, "after tick {tick}");
     }
     assert!(told.shown().len() == 2 && told.events.len() == TICKS / 2);
 }

@@ -58,11 +58,13 @@ pub(crate) fn table(schemas: &mut Schemas) -> RefOr<Schema> {
     let row = FEATURES.iter().fold(object(&["user-id"]).property("product-id", text()), |row, feature| {
         row.property(feature.name, of_any(feature))
     });
+    let row = row.property("demographics", demographics());
     let list = |items: RefOr<Schema>| ArrayBuilder::new().items(items);
     let columns =
         object(&[]).property("user-id", list(text())).required("user-id").property("product-id", list(text()));
     let columns =
         FEATURES.iter().fold(columns, |columns, feature| columns.property(feature.name, list(of_any(feature))));
+    let columns = columns.property("demographics", list(demographics()));
     let table = ObjectBuilder::new()
         .property("rows", list(Schema::Object(row.build()).into()))
         .property("columns", columns)
@@ -82,6 +84,13 @@ fn object(ids: &[&str]) -> ObjectBuilder {
 
 fn text() -> RefOr<Schema> {
     ObjectBuilder::new().schema_type(Type::String).into()
+}
+
+/// The field of a user's row, null if there is none.
+fn demographics() -> RefOr<Schema> {
+    let anything = AdditionalProperties::<Schema>::FreeForm(true);
+    let object = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Object, Type::Null]));
+    object.additional_properties(Some(anything)).into()
 }
 
 /// One value.

@@ -49,7 +49,11 @@ pub(crate) struct Table<'a> {
     pub(crate) parts: &'a [Cells],
     /// For each row, its part and its number there.
     pub(crate) places: &'a [(usize, usize)],
+    /// What the shop knows of the user of each row, as JSON.
+    pub(crate) demographics: Option<&'a [String]>,
 }
+
+const DEMOGRAPHICS: &str = "demographics";
 
 impl Table<'_> {
     /// Writes the table and `as_of`.
@@ -76,6 +80,10 @@ impl Table<'_> {
                 member(out, name);
                 out.extend_from_slice(self.cell(row, column));
             }
+            if let Some(demographics) = self.demographics {
+                member(out, DEMOGRAPHICS);
+                out.extend_from_slice(demographics[row].as_bytes());
+            }
             out.push(b'}');
         }
         out.push(b']');
@@ -101,6 +109,15 @@ impl Table<'_> {
             }
             out.push(b']');
         }
+        if let Some(demographics) = self.demographics {
+            member(out, DEMOGRAPHICS);
+            out.push(b'[');
+            for json in demographics {
+                comma(out);
+                out.extend_from_slice(json.as_bytes());
+            }
+            out.push(b']');
+        }
         out.push(b'}');
     }
 
@@ -121,8 +138,14 @@ mod tests {
             parts[part].push(|out| out.extend_from_slice(value.as_bytes()));
         }
         let users = ["u".to_owned(), "v".into(), "w\"".into()];
-        let table =
-            Table { ids: &[("user-id", &users)], names: &["f", "g"], parts: &parts, places: &[(0, 1), (1, 0), (0, 0)] };
+        let demographics = ["null", r#"{"age": 36}"#, "{}"].map(str::to_owned);
+        let table = Table {
+            ids: &[("user-id", &users)],
+            names: &["f", "g"],
+            parts: &parts,
+            places: &[(0, 1), (1, 0), (0, 0)],
+            demographics: Some(&demographics),
+        };
         let written = |layout| {
             let mut out = Vec::new();
             table.write(&mut out, layout, "now");
@@ -131,14 +154,16 @@ mod tests {
         assert_eq!(
             written(Layout::Rows),
             serde_json::json!({"as_of": "now", "rows": [
-                {"user-id": "u", "f": 3, "g": null}, {"user-id": "v", "f": 2, "g": {"a": 7}},
-                {"user-id": "w\"", "f": 1, "g": {}},
+                {"user-id": "u", "f": 3, "g": null, "demographics": null},
+                {"user-id": "v", "f": 2, "g": {"a": 7}, "demographics": {"age": 36}},
+                {"user-id": "w\"", "f": 1, "g": {}, "demographics": {}},
             ]})
         );
         assert_eq!(
             written(Layout::Columns),
             serde_json::json!({"as_of": "now", "columns": {
                 "user-id": ["u", "v", "w\""], "f": [3, 2, 1], "g": [null, {"a": 7}, {}],
+                "demographics": [null, {"age": 36}, {}],
             }})
         );
     }

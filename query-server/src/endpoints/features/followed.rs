@@ -33,6 +33,7 @@ impl FollowedFeatures {
             users: std::mem::take(&mut parameters.users),
             products: Vec::new(),
             features: std::mem::take(&mut parameters.features),
+            demographics: false,
             layout: Layout::Rows,
             limit: parameters.limit,
         };
@@ -59,7 +60,7 @@ impl Follows for FollowedFeatures {
         check_on(&operations.read)?;
         let target = Uri::from_static(ENDPOINT.paths[0]);
         let request = (&target, &self.headers);
-        Ok(whole(table::answer(&operations.read, &self.question, self.parameters.clone(), request).await?))
+        Ok(whole(table::answer(&operations.read, &self.question, self.parameters.clone(), request, None).await?))
     }
 }
 

@@ -17,7 +17,10 @@ const ENTRIES_MAX: usize = 10_000;
 /// The entries of a map unless the request says otherwise.
 const LIMIT: usize = 10;
 
-const FIELDS: &str = "users, products, features, layout and limit";
+/// The most users of a question that asks for demographics: a row may be large.
+const DEMOGRAPHICS_USERS_MAX: usize = 100;
+
+const FIELDS: &str = "users, products, features, demographics, layout and limit";
 
 /// Which features of which users are wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -35,6 +38,9 @@ pub(super) struct Question {
     /// The names of the features; all if it is missing.
     #[schema(schema_with = schemas::names, required = false)]
     pub(super) features: Vec<usize>,
+    /// Whether each row has the user's `demographics` too, for at most 100 users. Needs the scope `write`.
+    #[schema(required = false)]
+    pub(super) demographics: bool,
     /// `rows` (the default) or `columns`.
     #[schema(schema_with = schemas::layout, required = false)]
     pub(super) layout: Layout,
@@ -59,6 +65,9 @@ impl Question {
         if !question.products.is_empty() && question.products.len() != question.users.len() {
             return Err(bad("products", "as many as users"));
         }
+        if question.demographics && question.users.len() > DEMOGRAPHICS_USERS_MAX {
+            return Err(bad("demographics", "false for more than 100 users"));
+        }
         if question.limit == 0 {
             question.limit = LIMIT.min(most);
         }
@@ -70,12 +79,15 @@ impl Question {
 
     fn of(fields: Map<String, Value>) -> Result<Question, Problem> {
         let (users, products, features) = (Vec::new(), Vec::new(), Vec::new());
-        let mut question = Question { users, products, features, layout: Layout::Rows, limit: 0 };
+        let mut question = Question { users, products, features, demographics: false, layout: Layout::Rows, limit: 0 };
         for (name, value) in fields {
             match name.as_str() {
                 "users" => question.users = ids("users", value)?,
                 "products" => question.products = ids("products", value)?,
                 "features" => question.features = features_of(value)?,
+                "demographics" => {
+                    question.demographics = value.as_bool().ok_or_else(|| bad("demographics", "true or false"))?;
+                }
                 "layout" => question.layout = layout(&value)?,
                 "limit" => question.limit = limit(&value)?,
                 _ => return Err(Problem::NoObject(FIELDS)),
@@ -84,7 +96,7 @@ impl Question {
         Ok(question)
     }
 
-    /// The body of a request for the columns of some rows.
+    /// The body of a request for the columns of some rows, without demographics.
     pub(super) fn part(&self, rows: &[usize]) -> Vec<u8> {
         let ids = |all: &[String]| rows.iter().filter_map(|row| all.get(*row).cloned()).collect::<Vec<_>>();
         let names: Vec<&str> = self.features.iter().map(|at| FEATURES[*at].name).collect();
@@ -157,6 +169,8 @@ mod tests {
         let part = Question::read(&question.part(&[2, 0])).unwrap();
         assert_eq!((part.users, part.products), (vec!["b".to_owned(), "a".into()], vec!["z".to_owned(), "x".into()]));
         assert_eq!((part.features, part.limit), (question.features, 5));
+        let about = Question::read(br#"{"users":["a","b"],"demographics":true}"#).unwrap();
+        assert!(about.demographics && !Question::read(&about.part(&[0])).unwrap().demographics);
         assert_eq!(Question::read(br#"{"users":["a"]}"#).unwrap().limit, 10);
     }
 
@@ -177,6 +191,8 @@ mod tests {
             r#"{"users":["a"],"layout":"table"}"#,
             r#"{"users":["a"],"limit":0}"#,
             r#"{"users":["a"],"limit":1001}"#,
+            r#"{"users":["a"],"demographics":1}"#,
+            &json!({ "users": vec!["u"; DEMOGRAPHICS_USERS_MAX + 1], "demographics": true }).to_string(),
             &many,
         ] {
             assert!(Question::read(body.as_bytes()).is_err(), "{body}");

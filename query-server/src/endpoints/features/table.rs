@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 
 use super::super::events::split::Framing;
 use super::question::Question;
-use super::{check_on, chosen, inputs, sums};
+use super::{check_on, chosen, demographics, inputs, sums};
 use crate::answer::features::Values;
 use crate::answer::features::table::{Cells, Table};
 use crate::answer::{self, MISSING, instant};
@@ -58,19 +58,22 @@ pub(super) async fn handle(
     let read = operations.read.clone();
     check_on(&read)?;
     let question = Arc::new(Question::read(&body.bytes)?);
-    let mut response = answer(&read, &question, parameters, (&uri, &headers)).await?;
+    let demographics = demographics::of_users(&operations, &question, &headers).await?;
+    let mut response = answer(&read, &question, parameters, (&uri, &headers), demographics).await?;
     if forward::shown(&headers).is_some() {
         forward::stamp(response.headers_mut(), read.waits.shown_tick());
     }
     Ok(response)
 }
 
-/// The table. The path and the header fields are those of requests to other processes.
+/// The table, with the demographics of its rows if there are some. The path and the header fields are those of requests to other
+/// processes.
 pub(super) async fn answer(
     read: &Arc<ReadState>,
     question: &Arc<Question>,
     parameters: Parameters,
     request: (&Uri, &HeaderMap),
+    demographics: Option<Vec<String>>,
 ) -> Result<Response<Body>, Problem> {
     let (here, elsewhere) = by_owner(read, question);
     let shown = forward::shown(request.1);
@@ -92,7 +95,7 @@ pub(super) async fn answer(
         parts.push(asked.await.expect("asking another process does not panic")?);
         rows.iter().enumerate().for_each(|(nth, row)| places[*row] = (part, nth));
     }
-    Ok(write(question, &features, parts, &places))
+    Ok(write(question, &features, parts, &places, demographics.as_deref()))
 }
 
 /// The rows whose users this process holds, and those of each other process.
@@ -196,7 +199,13 @@ fn read_rows(
     Ok(Part { cells, as_of: instant::text(age.as_of), missing: age.missing.map(|names| names.to_string()) })
 }
 
-fn write(question: &Question, features: &[&Feature], parts: Vec<Part>, places: &[(usize, usize)]) -> Response<Body> {
+fn write(
+    question: &Question,
+    features: &[&Feature],
+    parts: Vec<Part>,
+    places: &[(usize, usize)],
+    demographics: Option<&[String]>,
+) -> Response<Body> {
     let missing = parts.iter().find_map(|part| part.missing.clone());
     // Texts of one form: the earliest is the least.
     let as_of = parts.iter().map(|part| part.as_of.clone()).min().unwrap_or_default();
@@ -204,7 +213,7 @@ fn write(question: &Question, features: &[&Feature], parts: Vec<Part>, places: &
     let ids: [(&str, &[String]); 2] = [("user-id", &question.users), ("product-id", &question.products)];
     let ids = if question.products.is_empty() { &ids[..1] } else { &ids[..] };
     let cells: Vec<Cells> = parts.into_iter().map(|part| part.cells).collect();
-    let table = Table { ids, names: &names, parts: &cells, places };
+    let table = Table { ids, names: &names, parts: &cells, places, demographics };
     buffers::with(|AnswerBuffers { out, .. }| {
         table.write(out, question.layout, &as_of);
         answer::json(HeaderMap::new(), out, missing.as_deref())
