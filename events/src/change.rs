@@ -2,7 +2,7 @@
 //! features are on, every event changes what is known of its user. Merchandising rules change the rule set, and an erasure
 //! takes out what is known of a user.
 
-use dataflow::dictionary::KeyCache;
+use dataflow::dictionary::{Collision, KeyCache};
 use dataflow::ids::{IdentityKey, OrderKey, ProductKey, UserKey};
 use dataflow::inputs::Inputs;
 use dataflow::merchandising::{RuleId, RuleVersion};
@@ -48,7 +48,7 @@ impl EventChanges {
     ///
     /// # Errors
     /// The dead letter of a record that is malformed, or of which a product has the key of another product; it is counted
-    /// by its reason. Boxed, because it is rare and large.
+    /// by its reason.
     pub fn of(
         record: &RawRecord<'_>,
         event: Result<Event<'_>, Malformed>,
@@ -56,13 +56,10 @@ impl EventChanges {
         keys: &mut KeyCache,
         status: &SourceStatus,
     ) -> Result<EventChanges, Box<DeadLetter>> {
-        let refused = |letter: DeadLetter| {
-            status.rejected(letter.reason);
-            Box::new(letter)
-        };
-        let event = event.map_err(|malformed| refused(record.refuse(malformed)))?;
+        let refused = |collision: Collision| record.count_refused(collision, status);
+        let event = event.map_err(|malformed| record.count_refused(malformed, status))?;
         if let Some(rule) = &event.rule {
-            let version = rule.version(event.at, keys).map_err(|collision| refused(record.refuse(collision)))?;
+            let version = rule.version(event.at, keys).map_err(refused)?;
             return Ok(EventChanges::of_rule(rule.id, version));
         }
         if let Some(observer) = status.observer() {
@@ -88,7 +85,7 @@ impl EventChanges {
         let session = session.map(|id| keys.dictionary().row([id.as_bytes()]));
         let session = session.map(|session| SessionEvent { session, at, recorded, page: ProductKey::NONE });
         let change = |product| EventChange { user, product, at, kind, time_on_page_ms, order };
-        let mut key = |id: &str| keys.product(id).map_err(|collision| refused(record.refuse(collision)));
+        let mut key = |id: &str| keys.product(id).map_err(refused);
         let metadata = values(event.metadata, &used.metadata);
         let of_one = EventChanges { identity, session, metadata, ..EventChanges::default() };
         if let Some(product) = &event.product {

@@ -1,5 +1,7 @@
 //! A record as it was read, before it is decoded.
 
+use dataflow::source_status::SourceStatus;
+
 use crate::{DeadLetter, Event, Malformed, RecordTime, Refusal, TimeBounds, decode};
 
 /// A record of a stream, borrowed from its reader.
@@ -29,5 +31,12 @@ impl<'a> RawRecord<'a> {
     /// The dead letter of this record.
     pub fn refuse(&self, refusal: impl Into<Refusal>) -> DeadLetter {
         DeadLetter::new(self.stream, self.partition, self.offset, refusal.into(), self.payload)
+    }
+
+    /// The dead letter of this record, counted by its reason. Boxed, because it is rare and large.
+    pub(crate) fn count_refused(&self, refusal: impl Into<Refusal>, status: &SourceStatus) -> Box<DeadLetter> {
+        let letter = self.refuse(refusal);
+        status.rejected(letter.reason);
+        Box::new(letter)
     }
 }

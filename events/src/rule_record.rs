@@ -124,14 +124,11 @@ impl EventChanges {
         keys: &mut KeyCache,
         status: &SourceStatus,
     ) -> Result<EventChanges, Box<DeadLetter>> {
-        let refused = |letter: DeadLetter| {
-            status.rejected(letter.reason);
-            Box::new(letter)
-        };
-        let (change, at) = read(record, key, bounds).map_err(|fault| refused(record.refuse(fault)))?;
-        let version = change.version(at, keys).map_err(|collision| refused(record.refuse(collision)))?;
+        let refused = |fault: RuleRecordFault| record.count_refused(fault, status);
+        let (change, at) = read(record, key, bounds).map_err(refused)?;
+        let version = change.version(at, keys).map_err(|collision| record.count_refused(collision, status))?;
         let place = RecordPlace { partition: record.partition, offset: record.offset };
-        let at = known.date(&change, at, place).map_err(|fault| refused(record.refuse(fault)))?;
+        let at = known.date(&change, at, place).map_err(refused)?;
         Ok(EventChanges::of_rule(change.id, RuleVersion { at, ..version }))
     }
 }

@@ -8,7 +8,7 @@ use dataflow::short_text::ShortText;
 use dataflow::tables::Interaction;
 use dataflow::time::Millis;
 use serde_json::{Value, json};
-use vitrine_query_server::{Access, Scope, Settings, Token};
+use vitrine_query_server::{Access, Scope, Token};
 
 use crate::access;
 use crate::client::Answer;
@@ -121,7 +121,7 @@ fn demographics_are_the_rows_of_the_users_and_need_the_scope_of_rows() {
     let ((reading, reads), (writing, writes)) =
         (access::key(1, &[Scope::Read]), access::key(2, &[Scope::Read, Scope::Write]));
     let keys = Access::with_keys(vec![reads, writes]);
-    let rows = Rows::with(Settings::default(), Start { access: Some(Arc::new(keys)), ..Start::default() });
+    let rows = Rows::with(patient(), Start { access: Some(Arc::new(keys)), ..Start::default() });
     let ask = |path: &str, key: &Token, body: &Value| {
         rows.ask("POST", path, &[("x-api-key", key.expose())], body.to_string())
     };
