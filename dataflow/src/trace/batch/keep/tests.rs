@@ -45,18 +45,58 @@ fn first_rows(batch: &Batch, rows: usize, ms: Millis, time: Time) -> BTreeMap<u8
 
 const BOUNDS: [[Time; 2]; 3] = [[0, 3], [3, 6], [6, TIMES]];
 
-/// Merges three batches, in one of the two orders.
-fn merged_all([a, b, c]: &[Batch; 3], sinces: [Time; 2], fuels: &[isize], last_first: bool) -> Batch {
-    if last_first {
-        merged(a, &merged(b, c, sinces[0], fuels), sinces[1], fuels)
-    } else {
-        merged(&merged(a, b, sinces[0], fuels), c, sinces[1], fuels)
-    }
+/// How three batches are merged, and which of their rows are compared.
+#[derive(Clone, Debug)]
+struct Case {
+    sinces: [Time; 2],
+    fuels: Vec<isize>,
+    /// Whether the last two are merged first.
+    last_first: bool,
+    rows: usize,
+    /// How long rows count.
+    ms: Millis,
 }
 
-/// How long rows count.
-fn ms() -> impl Strategy<Value = Millis> {
-    prop_oneof![Just(Millis::MAX), 0..TIMES]
+fn case() -> impl Strategy<Value = Case> {
+    let ms = prop_oneof![Just(Millis::MAX), 0..TIMES];
+    let parts = (sinces(), vec(1..9isize, 1..4), any::<bool>(), 1..5usize, ms);
+    parts.prop_map(|(sinces, fuels, last_first, rows, ms)| Case { sinces, fuels, last_first, rows, ms })
+}
+
+impl Case {
+    fn keep(&self) -> KeepFirst<u8, Stamp> {
+        KeepFirst::new(self.rows, latest_first).until(|stamp: &Stamp, ms| stamp.expiry(ms), self.ms)
+    }
+
+    fn merged(&self, [a, b, c]: &[Batch; 3], fuels: &[isize]) -> Batch {
+        let [first, second] = self.sinces;
+        if self.last_first {
+            merged(a, &merged(b, c, first, fuels), second, fuels)
+        } else {
+            merged(&merged(a, b, first, fuels), c, second, fuels)
+        }
+    }
+
+    /// Asserts that the batches that forget rows have the first rows of those that forget nothing; and that in the end they have
+    /// no more rows than the rule keeps, and only such as `may_stay`.
+    fn compare(
+        &self,
+        all: &[Batch; 3],
+        few: &[Batch; 3],
+        may_stay: impl Fn(Stamp) -> bool,
+    ) -> Result<(), TestCaseError> {
+        let (all, few) = (self.merged(all, &[isize::MAX]), self.merged(few, &self.fuels));
+        for time in self.sinces[1]..TIMES + 3 {
+            let [few, all] = [&few, &all].map(|batch| first_rows(batch, self.rows, self.ms, time));
+            prop_assert_eq!(few, all, "as of {}", time);
+        }
+        if self.sinces[1] >= TIMES {
+            let left = listed::<u8, Stamp, Batch>(&few);
+            prop_assert!(left.chunk_by(|one, other| one.0.0 == other.0.0).all(|key| key.len() <= self.rows));
+            prop_assert!(left.iter().all(|(_, updates)| may_stay(updates[0].1)));
+        }
+        Ok(())
+    }
 }
 
 /// What happens to a key in the course of time: views of a value, and erasures of all that was before.
@@ -110,47 +150,25 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_first_rows_are_those_of_a_batch_that_forgets_nothing(
-        raw in raw(), sinces in sinces(), rows in 1..5usize, ms in ms(), fuels in vec(1..9isize, 1..4), last_first in any::<bool>(),
-    ) {
-        let keep = KeepFirst::new(rows, latest_first).until(|stamp: &Stamp, ms| stamp.expiry(ms), ms);
+    fn the_first_rows_are_those_of_a_batch_that_forgets_nothing(raw in raw(), case in case()) {
+        let keep = Keep { first: Some(case.keep()), is_void: None };
         let all = BOUNDS.map(|bounds| built::<u8, Stamp, ValBuilder<_, _, _>>(&raw, bounds, 9));
-        let few = BOUNDS.map(|bounds| {
-            built::<u8, Stamp, ValBuilder<_, _, _>>(&raw, bounds, 9).keeping(Keep { first: Some(keep), is_void: None }, false)
-        });
-        let (all, few) = (merged_all(&all, sinces, &[isize::MAX], last_first), merged_all(&few, sinces, &fuels, last_first));
-        for time in sinces[1]..TIMES + 3 {
-            prop_assert_eq!(first_rows(&few, rows, ms, time), first_rows(&all, rows, ms, time), "as of {}", time);
-        }
-        if sinces[1] >= TIMES {
-            let left = listed::<u8, Stamp, Batch>(&few);
-            prop_assert!(left.chunk_by(|one, other| one.0.0 == other.0.0).all(|key| key.len() <= rows));
-            prop_assert!(left.iter().all(|(_, updates)| counts(updates[0].1, ms, sinces[1])));
-        }
+        let few = BOUNDS.map(|bounds| built::<u8, Stamp, ValBuilder<_, _, _>>(&raw, bounds, 9).keeping(keep, false));
+        case.compare(&all, &few, |stamp| counts(stamp, case.ms, case.sinces[1]))?;
     }
 
     #[test]
     fn erased_rows_are_not_counted_among_the_first_and_leave_in_the_end(
-        mut keys in vec(vec((0..TIMES, event()), 0..20), 1..4), sinces in sinces(), rows in 1..4usize, ms in ms(),
-        fuels in vec(1..9isize, 1..4), last_first in any::<bool>(),
+        mut keys in vec(vec((0..TIMES, event()), 0..20), 1..4), case in case(),
     ) {
         let updates: Vec<_> = (0..).zip(&mut keys).flat_map(|(key, events)| updates_of(key, events)).collect();
-        let keep = KeepFirst::new(rows, latest_first).until(|stamp: &Stamp, ms| stamp.expiry(ms), ms);
-        let keep = Keep { first: Some(keep), is_void: Some(|stamp: &Stamp| stamp.is_erased()) };
+        let keep = Keep { first: Some(case.keep()), is_void: Some(|stamp: &Stamp| stamp.is_erased()) };
         let all = BOUNDS.map(|bounds| batch_of(&updates, bounds));
         let few = BOUNDS.map(|bounds| {
             let is_void = |(_, tick, stamp): &(_, Time, Stamp)| (bounds[0]..bounds[1]).contains(tick) && stamp.is_erased();
             batch_of(&updates, bounds).keeping(keep, updates.iter().any(is_void))
         });
-        let (all, few) = (merged_all(&all, sinces, &[isize::MAX], last_first), merged_all(&few, sinces, &fuels, last_first));
-        for time in sinces[1]..TIMES + 3 {
-            prop_assert_eq!(first_rows(&few, rows, ms, time), first_rows(&all, rows, ms, time), "as of {}", time);
-        }
-        if sinces[1] >= TIMES {
-            let left = listed::<u8, Stamp, Batch>(&few);
-            prop_assert!(left.chunk_by(|one, other| one.0.0 == other.0.0).all(|key| key.len() <= rows));
-            prop_assert!(left.iter().all(|(_, updates)| !updates[0].1.is_erased()));
-        }
+        case.compare(&all, &few, |stamp| !stamp.is_erased())?;
     }
 }
 
@@ -158,8 +176,8 @@ proptest! {
 fn whole_rows_are_dropped_only_in_merges_with_the_oldest_batch() {
     let raw = vec![(0, 0, 1, 9), (0, 1, 4, 5), (0, 2, 7, 3), (0, 1, 7, 4)];
     let keep = Keep { first: Some(KeepFirst::new(1, latest_first).with_whole_rows()), is_void: None };
-    let [oldest, older, newer] = [[0, 3], [3, 6], [6, TIMES]]
-        .map(|bounds| built::<u8, Stamp, ValBuilder<_, _, _>>(&raw, bounds, 9).keeping(keep, false));
+    let [oldest, older, newer] =
+        BOUNDS.map(|bounds| built::<u8, Stamp, ValBuilder<_, _, _>>(&raw, bounds, 9).keeping(keep, false));
     let rows = |batch: &Batch| listed::<u8, Stamp, Batch>(batch).len();
     let some = merged(&older, &newer, TIMES, &[isize::MAX]);
     assert_eq!(rows(&some), 2);
