@@ -2,28 +2,22 @@
 //! number.
 
 use differential_dataflow::difference::Semigroup;
-use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
-use differential_dataflow::trace::implementations::spine_fueled::Spine;
 use differential_dataflow::{ExchangeData, VecCollection};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 
 pub use super::batch::ValBatch;
 pub use super::batch::builder::ValBuilder;
 pub use super::batch::keep::KeepFirst;
+use super::erasing::Update;
 pub use super::erasing::{EraseRule, HeldRow, UserRows};
+pub use super::operator::{ByKey, ValTrace};
 pub(crate) use super::operator::{ErasureStream, WithErasures};
-use super::operator::{arrange, arrange_erasing};
+use super::operator::{Rows, arrange, arrange_erasing};
 pub use super::retaining::RetainRule;
 use crate::time::Time;
 
-/// The trace of (key, value) updates.
-pub type ValTrace<K, V, R> = TraceAgent<Spine<ValBatch<K, V, R>>>;
-/// Rows arranged by key, with values.
-pub type ByKey<'s, K, V, R> = Arranged<'s, ValTrace<K, V, R>>;
 /// Rows arranged by themselves, without values.
 pub type BySelf<'s, K, R> = ByKey<'s, K, (), R>;
-
-type Rows<'s, K, V, R> = VecCollection<'s, Time, (K, V), R>;
 
 /// Arranges rows by key in the worker that has them.
 pub fn by_key_in_place<'s, K, V, R>(rows: Rows<'s, K, V, R>, name: &str) -> ByKey<'s, K, V, R>
@@ -61,7 +55,7 @@ where
     V: ExchangeData,
     R: ExchangeData + Semigroup,
 {
-    arrange(rows, Exchange::new(move |((key, _), _, _): &((K, V), Time, R)| route(key)), keep, name)
+    arrange(rows, Exchange::new(move |((key, _), _, _): &Update<K, V, R>| route(key)), keep, name)
 }
 
 /// The same without what erasures cover.
@@ -77,7 +71,7 @@ where
     V: ExchangeData,
     R: ExchangeData + Semigroup,
 {
-    arrange_erasing(rows, Exchange::new(move |((key, _), _, _): &((K, V), Time, R)| route(key)), keep, with, name)
+    arrange_erasing(rows, Exchange::new(move |((key, _), _, _): &Update<K, V, R>| route(key)), keep, with, name)
 }
 
 /// Routes each row to the worker that `route` names, and arranges by the row itself there.

@@ -14,17 +14,18 @@ use std::rc::Rc;
 use differential_dataflow::ExchangeData;
 use differential_dataflow::consolidation::{consolidate, consolidate_updates};
 use differential_dataflow::difference::Semigroup;
-use differential_dataflow::trace::cursor::{Cursor, CursorList, Navigable};
+use differential_dataflow::trace::cursor::Cursor;
 use foldhash::fast::RandomState;
 
 use super::batch::ValBatch;
-use super::walk::walk;
+use super::walk::{self, walk, walk_key};
 use crate::erased_users::ErasedUsers;
 use crate::ids::UserKey;
 use crate::time::{Millis, Time};
 
-/// Updates of (key, value) rows.
-pub(super) type Updates<K, V, R> = Vec<((K, V), Time, R)>;
+/// An update of a (key, value) row.
+pub(super) type Update<K, V, R> = ((K, V), Time, R);
+pub(super) type Updates<K, V, R> = Vec<Update<K, V, R>>;
 
 /// How the rows of an erased user leave an arrangement.
 pub struct EraseRule<K, V, R> {
@@ -189,7 +190,7 @@ impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> Erasing<K, V
             }
         };
         match self.rule.by_user {
-            Some(of_user) => read_users(held, of_user, grown.keys().copied(), &mut take),
+            Some(of_user) => read_users(held, of_user, grown.keys().copied(), tick, &mut take),
             None => walk(held, tick, &mut take),
         }
         chain.iter().flatten().for_each(|((key, value), _, diff)| take(key, value, diff.clone()));
@@ -230,32 +231,23 @@ pub(super) fn add_to<K: Ord, V: Ord, R: Semigroup>(
     is_changed
 }
 
-/// Calls `take` with every row of these users, who are in ascending order.
+/// Calls `take` with every row of these users, who are in ascending order, as of `tick`.
 pub(super) fn read_users<K, V, R>(
     batches: &Vec<ValBatch<K, V, R>>,
     of_user: UserRows<K>,
     users: impl Iterator<Item = UserKey>,
+    tick: Time,
     take: &mut impl FnMut(&K, &V, R),
 ) where
     K: ExchangeData,
     V: ExchangeData,
     R: ExchangeData + Semigroup,
 {
-    let mut cursor = CursorList::new(batches.iter().map(Navigable::cursor).collect(), batches);
+    let mut cursor = walk::cursor(batches);
     for user in users {
         cursor.seek_key(batches, &(of_user.first)(user));
         while let Some(key) = cursor.get_key(batches).filter(|key| (of_user.user)(key) == user) {
-            while let Some(value) = cursor.get_val(batches) {
-                let mut sum: Option<R> = None;
-                cursor.map_times(batches, |_, diff| match &mut sum {
-                    Some(sum) => sum.plus_equals(diff),
-                    None => sum = Some(diff.clone()),
-                });
-                if let Some(sum) = sum.filter(|sum| !sum.is_zero()) {
-                    take(key, value, sum);
-                }
-                cursor.step_val(batches);
-            }
+            walk_key(&mut cursor, batches, key, tick, take);
             cursor.step_key(batches);
         }
     }

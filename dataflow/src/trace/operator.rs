@@ -32,16 +32,24 @@ use crate::erased_users::{ErasedUntil, ErasedUsers};
 use crate::ids::UserKey;
 use crate::time::Time;
 
+/// The trace of (key, value) updates.
+pub type ValTrace<K, V, R> = TraceAgent<Spine<ValBatch<K, V, R>>>;
+/// Rows arranged by key, with values.
+pub type ByKey<'s, K, V, R> = Arranged<'s, ValTrace<K, V, R>>;
+/// (key, value) rows.
+pub(super) type Rows<'s, K, V, R> = VecCollection<'s, Time, (K, V), R>;
+type BatchBuilder<K, V, R> = CapacityContainerBuilder<Vec<ValBatch<K, V, R>>>;
+
 /// Erasures, all of them in every worker.
 pub(crate) type ErasureStream<'s> = StreamVec<'s, Time, ((UserKey, ()), Time, ErasedUntil)>;
 
 /// Arranges rows by key, in the workers that `pact` names. The trace forgets rows by the rule `keep`, if there is one.
 pub(super) fn arrange<'s, K, V, R>(
-    rows: VecCollection<'s, Time, (K, V), R>,
+    rows: Rows<'s, K, V, R>,
     pact: impl ParallelizationContract<Time, Updates<K, V, R>>,
     keep: Option<KeepFirst<V, R>>,
     name: &str,
-) -> Arranged<'s, TraceAgent<Spine<ValBatch<K, V, R>>>>
+) -> ByKey<'s, K, V, R>
 where
     K: ExchangeData,
     V: ExchangeData,
@@ -49,24 +57,20 @@ where
 {
     let scope = rows.inner.scope();
     let mut reader = None;
-    let stream = rows.inner.unary_frontier::<CapacityContainerBuilder<Vec<ValBatch<K, V, R>>>, _, _, _>(
-        pact,
-        name,
-        |_, info| {
-            let (mut collector, agent) = Collector::new(scope, info, Keep { first: keep, is_void: None });
-            reader = Some(agent);
-            move |(input, frontier), output| {
-                input.for_each(|capability, updates| {
-                    collector.hold(capability.time(), || capability.retain(0));
-                    collector.take(updates);
-                });
-                if let Some((capability, batch)) = collector.close(frontier.frontier().to_owned(), None, |_, _| false) {
-                    output.session(&capability).give(batch);
-                }
-                collector.exert();
+    let stream = rows.inner.unary_frontier::<BatchBuilder<K, V, R>, _, _, _>(pact, name, |_, info| {
+        let (mut collector, agent) = Collector::new(scope, info, Keep { first: keep, is_void: None });
+        reader = Some(agent);
+        move |(input, frontier), output| {
+            input.for_each(|capability, updates| {
+                collector.hold(capability.time(), || capability.retain(0));
+                collector.take(updates);
+            });
+            if let Some((capability, batch)) = collector.close(frontier.frontier().to_owned(), None, |_, _| false) {
+                output.session(&capability).give(batch);
             }
-        },
-    );
+            collector.exert();
+        }
+    });
     Arranged { stream, trace: reader.expect("the operator's constructor has run") }
 }
 
@@ -84,12 +88,12 @@ pub(crate) struct WithErasures<'s, K, V, R> {
 
 /// The same without what erasures cover, and without what was too long ago.
 pub(super) fn arrange_erasing<'s, K, V, R>(
-    rows: VecCollection<'s, Time, (K, V), R>,
+    rows: Rows<'s, K, V, R>,
     pact: impl ParallelizationContract<Time, Updates<K, V, R>>,
     keep: Option<KeepFirst<V, R>>,
     with: WithErasures<'s, K, V, R>,
     name: &str,
-) -> Arranged<'s, TraceAgent<Spine<ValBatch<K, V, R>>>>
+) -> ByKey<'s, K, V, R>
 where
     K: ExchangeData,
     V: ExchangeData,
@@ -98,7 +102,7 @@ where
     let scope = rows.inner.scope();
     let WithErasures { erasures, rule, restored_at, listener, retention } = with;
     let mut reader = None;
-    let stream = rows.inner.binary_frontier::<_, CapacityContainerBuilder<Vec<ValBatch<K, V, R>>>, _, _, _, _>(
+    let stream = rows.inner.binary_frontier::<_, BatchBuilder<K, V, R>, _, _, _, _>(
         erasures,
         pact,
         Pipeline,

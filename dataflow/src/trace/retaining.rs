@@ -166,7 +166,7 @@ impl<K: ExchangeData, R: ExchangeData + Semigroup> Retaining<K, R> {
     ) -> Updates<K, V, R> {
         let users = self.take_due(chain);
         let (mut rows, mut changes) = (Vec::new(), Vec::new());
-        read_users(held, self.of_user, users.into_iter(), &mut |key, value, diff| {
+        read_users(held, self.of_user, users.into_iter(), time, &mut |key, value, diff| {
             rows.push(((key.clone(), value.clone()), diff));
         });
         for of_key in rows.chunk_by(|one, other| one.0.0 == other.0.0) {
