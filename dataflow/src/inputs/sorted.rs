@@ -33,11 +33,13 @@ pub(super) struct SortedSession<T: Table> {
     run: Vec<(Pair<T>, T::Diff)>,
     /// Room for a run that is distributed.
     spare: Vec<(Pair<T>, T::Diff)>,
+    /// Whether the open tick has a run that was distributed.
+    has_long_run: bool,
 }
 
 impl<T: Table> SortedSession<T> {
     pub(super) fn new() -> Self {
-        SortedSession { session: InputSession::new(), run: Vec::new(), spare: Vec::new() }
+        SortedSession { session: InputSession::new(), run: Vec::new(), spare: Vec::new(), has_long_run: false }
     }
 
     pub(super) fn collection<'s>(&mut self, scope: Scope<'s, Time>) -> VecCollection<'s, Time, Pair<T>, T::Diff> {
@@ -55,6 +57,11 @@ impl<T: Table> SortedSession<T> {
     /// Closes the open tick and opens `tick`. The session must be flushed before the graph can see that.
     pub(super) fn advance_to(&mut self, tick: Time) {
         self.end_run();
+        if !std::mem::take(&mut self.has_long_run) {
+            // The room of a backfill is given back at its end: each of its ticks has long runs.
+            self.spare = Vec::new();
+            self.run.shrink_to(DISTRIBUTED_MIN);
+        }
         self.session.advance_to(tick);
     }
 
@@ -65,6 +72,7 @@ impl<T: Table> SortedSession<T> {
     }
 
     fn end_run(&mut self) {
+        self.has_long_run |= self.run.len() >= DISTRIBUTED_MIN;
         sort::<T>(&mut self.run, &mut self.spare);
         let mut rows = self.run.drain(..);
         let Some(mut last) = rows.next() else { return };
@@ -137,5 +145,22 @@ mod tests {
             expected.sort_by_key(order);
             assert_eq!(run, expected);
         }
+    }
+
+    #[test]
+    fn the_room_for_long_runs_is_given_back_after_a_tick_without_one() {
+        let ids = Ids::new([3; 16]);
+        let mut session = SortedSession::<Stamps>::new();
+        let mut give = |rows: usize, tick: Time| {
+            for number in 0..rows {
+                session.update((ids.user(&number.to_string()), ids.product("a")), Stamp::view(1));
+            }
+            session.advance_to(tick);
+            [session.run.capacity(), session.spare.capacity()]
+        };
+        assert!(give(RUN_MAX + 7, 1).iter().all(|room| *room >= RUN_MAX), "the next tick may be long, too");
+        assert!(give(DISTRIBUTED_MIN, 2).iter().all(|room| *room >= RUN_MAX));
+        let [run, spare] = give(DISTRIBUTED_MIN - 1, 3);
+        assert!(run <= DISTRIBUTED_MIN && spare == 0, "{run} and {spare}");
     }
 }
