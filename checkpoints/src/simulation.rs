@@ -12,6 +12,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+pub use self::dice::Dice;
 use self::state::DiskState;
 use crate::disk::{DirEntry, Disk, DiskFile, Held, Lock};
 

@@ -12,6 +12,7 @@
 //! certificates         an authority and what it signs, made for each test
 //! replace_file                                       for a file that a program reads meanwhile
 //! python_program, node_program                       what the installer has put beside the services
+//! Dice                 numbers that follow from a seed
 //! Services             a broker, a database server and a directory for configurations
 //! ```
 //!
@@ -20,6 +21,7 @@
 
 pub mod certificates;
 pub mod chromium;
+mod dice;
 mod files;
 pub mod http;
 mod installed;
@@ -36,6 +38,7 @@ pub mod silent;
 mod wait;
 mod watchdog;
 
+pub use dice::Dice;
 pub use files::replace_file;
 pub use installed::{node_program, python_program};
 pub use port::free_port;

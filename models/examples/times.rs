@@ -7,40 +7,28 @@
 
 use std::time::{Duration, Instant};
 
+use harness::Dice;
 use models::Vectors;
 use models::als::{self, Parameters, WeightsBuilder};
 use models::content::{Content, Described, Embeddings, Texts};
 
 const ASKS: usize = 41;
 
-/// A number at a place of a sequence: SplitMix64.
-fn number(index: u64) -> u64 {
-    let mut mixed = index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
-
-/// The same, from 0 up to below 1.
-fn unit(index: u64) -> f64 {
-    (number(index) >> 11) as f64 / (1_u64 << 53) as f64
-}
-
 /// Vectors of embeddings: the numbers have the normal distribution, by the sum of twelve others.
 fn embeddings(products: usize, numbers: usize) -> Vectors {
-    let mut embeddings = Embeddings::default();
-    for product in 0..products {
-        let normal = |place: u64| (0..12).map(|part| unit(place * 12 + part)).sum::<f64>() as f32 - 6.0;
-        embeddings.add((0..numbers).map(|column| normal((product * numbers + column) as u64)).collect());
+    let (mut dice, mut embeddings) = (Dice::new(0), Embeddings::default());
+    let mut normal = || (0..12).map(|_| dice.unit()).sum::<f64>() as f32 - 6.0;
+    for _ in 0..products {
+        embeddings.add((0..numbers).map(|_| normal()).collect());
     }
     embeddings.vectors().0
 }
 
 /// Vectors of texts: eight words each, common ones more often.
 fn texts(products: usize, numbers: usize) -> Vectors {
-    let mut texts = Texts::default();
-    for product in 0..products {
-        let word = |place: usize| format!("word{}", 20_000_f64.powf(unit((product * 8 + place) as u64)) as u32);
+    let (mut dice, mut texts) = (Dice::new(0), Texts::default());
+    for _ in 0..products {
+        let word = |_| format!("word{}", 20_000_f64.powf(dice.unit()) as u32);
         let name = (0..8).map(word).collect::<Vec<_>>().join(" ");
         texts.add(&Described { name: &name, ..Described::default() });
     }
@@ -70,16 +58,16 @@ fn scan(products: usize, numbers: usize) {
 fn als(pairs: usize, threads: usize) {
     const USERS: usize = 50_000;
     const PRODUCTS: usize = 10_000;
-    let mut builder = WeightsBuilder::new(PRODUCTS);
+    let (mut dice, mut builder) = (Dice::new(0), WeightsBuilder::new(PRODUCTS));
     let per_user = pairs / USERS;
     for user in 0..USERS {
-        let product = |place: usize| {
-            let [rank, choice] = [0, 1].map(|part| unit(2 * (user * per_user + place) as u64 + part));
+        let mut product = || {
+            let [rank, choice] = [dice.unit(), dice.unit()];
             let popular = (PRODUCTS as f64).powf(rank) as usize - 1;
             let grouped = (popular / 100 * 100 + user * 7919 % 100).min(PRODUCTS - 1);
             if choice < 0.5 { grouped } else { popular }
         };
-        let mut products: Vec<u32> = (0..per_user).map(|place| product(place) as u32).collect();
+        let mut products: Vec<u32> = (0..per_user).map(|_| product() as u32).collect();
         products.sort_unstable();
         products.dedup();
         builder.user(&mut products.into_iter().map(|product| (product, 1.0)).collect::<Vec<_>>());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use checkpoints::simulation::Dice;
 use dataflow::inputs::Inputs;
 use dataflow::point_in_time::{Ask, Together, features_before};
 use dataflow::replay::{Failure, ReplaySource, Went};
@@ -11,7 +12,6 @@ use dataflow::stepped::SteppedGraph;
 use dataflow::time::{Millis, Time};
 use events::{EventChanges, RawRecord, RecordTime, TimeBounds};
 
-use crate::dice::Dice;
 use crate::log::{Event, Log, TOPICS};
 use crate::oracle::PlainFeatures;
 use crate::plant::Plant;

@@ -21,7 +21,6 @@
 //! [`Plant`] plants bugs, to check that the simulation finds them.
 
 mod clock;
-mod dice;
 mod join;
 mod log;
 mod operation;

@@ -1,8 +1,8 @@
 //! The operations of a run, and how a seed chooses them.
 
+use checkpoints::simulation::Dice;
 use dataflow::time::Millis;
 
-use crate::dice::Dice;
 use crate::log::EventBody;
 use crate::world;
 
@@ -248,7 +248,7 @@ impl Operation {
                 let lasts_ms = dice.once_in(2).then(|| 1 + dice.below(3000));
                 Operation::Rule { rule, product, partition, hides, lasts_ms }
             }
-            _ => Operation::Join { seed: dice.next() },
+            _ => Operation::Join { seed: dice.roll() },
         }
     }
 
@@ -262,7 +262,7 @@ impl Operation {
             }
             290..340 => Operation::Removal { user, product, partition },
             340..355 => Operation::Abort { topic, partition, records },
-            355..465 => Operation::Transact { seed: dice.next() },
+            355..465 => Operation::Transact { seed: dice.roll() },
             465..475 => Operation::Grow { bytes: 1 + dice.below(100) as i64 },
             475..630 => Operation::Pass { ms: dice.below(400) },
             630..635 => Operation::SetClock { skew_ms: dice.below(9000) as i64 - 3000 },
@@ -274,7 +274,7 @@ impl Operation {
             }
             890..926 => Operation::Write { fault: dice.once_in(6).then(|| Fault::one(dice)) },
             926..930 => Operation::Kill,
-            930..933 => Operation::Crash { loss: dice.next() },
+            930..933 => Operation::Crash { loss: dice.roll() },
             933..970 => Operation::Start,
             970..974 => {
                 let anew = dice.one_of(4);
@@ -310,7 +310,7 @@ impl Operation {
 impl Fault {
     fn one(dice: &mut Dice) -> Fault {
         match dice.below(3) {
-            0 => Fault::Crash(dice.below(20), dice.next()),
+            0 => Fault::Crash(dice.below(20), dice.roll()),
             1 => Fault::Fail(dice.below(20)),
             _ => Fault::Full(dice.below(3000)),
         }

@@ -11,11 +11,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use checkpoints::simulation::Dice;
 use dataflow::feed::StreamFingerprint;
 use dataflow::time::Millis;
 use sources::postgres::simulation::{Database, Definition, ORDER_ITEMS, ORDERS, PRODUCTS, SimulatedSlot};
 
-use crate::dice::Dice;
 use crate::plant::Plant;
 use crate::world;
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use harness::{Process, Services, free_port, http, postgres, wait_until};
+use harness::{Dice, Process, Services, free_port, http, postgres, wait_until};
 use rdkafka::producer::{BaseRecord, Producer as _};
 use serde_json::{Value, json};
 
@@ -38,16 +38,6 @@ const TABLES: &str = "
 
 /// The lists: products in their order, and the numbers beside them where answers have numbers.
 type Copied = BTreeMap<String, Vec<(String, Option<u64>)>>;
-
-/// Random numbers, the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).expect("31 bits") % sides
-    }
-}
 
 pub(crate) struct Shop {
     pub(crate) services: Services,
@@ -88,7 +78,7 @@ impl Shop {
         );
         let config = services.write("vitrine.toml", &text);
         let addresses = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
-        Shop { services, config, hosts, addresses, process: None, dice: Dice(17), orders: 0 }
+        Shop { services, config, hosts, addresses, process: None, dice: Dice::new(17), orders: 0 }
     }
 
     /// Starts the program, and waits until it answers.

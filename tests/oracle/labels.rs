@@ -14,6 +14,7 @@ use dataflow::point_in_time::Together;
 use dataflow::rules::{DAY_MS, Features, KeyNames, Rules};
 use dataflow::tables::{Interaction, Placed};
 use dataflow::time::{Millis, Time};
+use harness::Dice;
 use parquet::data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
@@ -37,19 +38,9 @@ const DOMAIN: Domain = Domain { users: 5, products: 6, categories: 3, orders: 40
 const FILES: [&str; 3] = ["views.jsonl", "product-views.json", "removals.jsonl"];
 const KINDS: [&str; 6] = ["view", "click", "add_to_cart", "purchase", "search", "ProductRemoved"];
 
-/// A random source, the same for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % sides
-    }
-
-    /// One of few times, so that many are equal.
-    fn time(&mut self) -> Millis {
-        START + self.below(8) as u64 * DAY_MS / 2 + self.below(4) as u64
-    }
+/// One of few times, so that many are equal.
+fn time(dice: &mut Dice) -> Millis {
+    START + dice.below(8_u64) * DAY_MS / 2 + dice.below(4_u64)
 }
 
 /// A row of labels.
@@ -70,7 +61,7 @@ struct Story {
 
 impl Story {
     fn random(seed: u64) -> Story {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::new(seed);
         let mut story = Story { updates: Vec::new(), files: BTreeMap::new(), labels: Vec::new() };
         for file in FILES {
             let mut service = 0;
@@ -88,7 +79,7 @@ impl Story {
         }
         story.line("orders.csv", "order_id,user_id,product_id,quantity,created_at");
         for order in 0..DOMAIN.orders {
-            let (user, product, at) = (dice.below(DOMAIN.users), dice.below(DOMAIN.products), dice.time());
+            let (user, product, at) = (dice.below(DOMAIN.users), dice.below(DOMAIN.products), time(&mut dice));
             story.line("orders.csv", &format!("{order},user {user},product {product},1,{at}"));
             let placed = Placed::new(at, true);
             story.update((at, at + WINDOW_MS), Update::Order { order, user, placed, diff: 1 });
@@ -97,16 +88,16 @@ impl Story {
         for _ in 0..60 {
             // The last user and the last product are never heard of.
             let product = Some(dice.below(DOMAIN.products + 2)).filter(|product| *product <= DOMAIN.products);
-            story.labels.push(Label { user: dice.below(DOMAIN.users + 1), product, at: dice.time() });
+            story.labels.push(Label { user: dice.below(DOMAIN.users + 1), product, at: time(&mut dice) });
         }
         story
     }
 
     /// An event of any kind in a file of which this is the latest service time.
     fn event(&mut self, file: &'static str, service: &mut Time, dice: &mut Dice) {
-        let (user, product, at) = (dice.below(DOMAIN.users), dice.below(DOMAIN.products), dice.time());
+        let (user, product, at) = (dice.below(DOMAIN.users), dice.below(DOMAIN.products), time(dice));
         let kind = KINDS[dice.below(KINDS.len())];
-        let spent = Some(dice.below(2000) as u64).filter(|_| dice.below(2) == 0);
+        let spent = Some(dice.below(2000_u64)).filter(|_| dice.below(2) == 0);
         let device = dice.below(5);
         let session = Some(dice.below(2)).filter(|_| kind != "ProductRemoved" && dice.below(4) > 0);
         let line = match kind {

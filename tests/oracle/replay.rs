@@ -12,6 +12,7 @@ use dataflow::rules::{
 };
 use dataflow::tables::Placed;
 use dataflow::time::{Millis, Time};
+use harness::Dice;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use serde_json::Value;
@@ -51,23 +52,13 @@ fn steps() -> Vec<Time> {
     (0..5).map(|day| START + day * DAY_MS).chain([START + 4 * DAY_MS + 12_345]).collect()
 }
 
-/// A random source, the same for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % sides
-    }
-
-    /// About the time at which event `nth` of `all` is due, often at the very edge of a step or of a window.
-    fn time(&mut self, nth: usize, all: usize) -> Millis {
-        let due = START - DAY_MS + 7 * DAY_MS * nth as u64 / all as u64;
-        let late = due - (self.below(12) * 3_600_000) as u64;
-        match self.below(3) {
-            0 => late,
-            _ => (late / DAY_MS) * DAY_MS + self.below(3) as u64 - 1,
-        }
+/// About the time at which event `nth` of `all` is due, often at the very edge of a step or of a window.
+fn time(dice: &mut Dice, nth: usize, all: usize) -> Millis {
+    let due = START - DAY_MS + 7 * DAY_MS * nth as u64 / all as u64;
+    let late = due - dice.below(12_u64) * 3_600_000;
+    match dice.below(3) {
+        0 => late,
+        _ => (late / DAY_MS) * DAY_MS + dice.below(3_u64) - 1,
     }
 }
 
@@ -82,7 +73,7 @@ struct Story {
 
 impl Story {
     fn random(seed: u64) -> Story {
-        let (mut dice, mut story) = (Dice(seed), Story::default());
+        let (mut dice, mut story) = (Dice::new(seed), Story::default());
         story.events(&mut dice, "views.jsonl", 120);
         story.events(&mut dice, "product-views.json", 40);
         story.events(&mut dice, "removals.jsonl", 30);
@@ -91,7 +82,7 @@ impl Story {
         story.catalogue(&catalogue);
         let mut orders = Vec::new();
         for order in 0..DOMAIN.orders {
-            let at = dice.time(order, DOMAIN.orders) - dice.below(3) as u64 * DAY_MS;
+            let at = time(&mut dice, order, DOMAIN.orders) - dice.below(3_u64) * DAY_MS;
             orders.push((order, dice.below(DOMAIN.users), dice.below(DOMAIN.products), at));
         }
         story.orders(&orders);
@@ -102,7 +93,7 @@ impl Story {
         let mut service = 0;
         for nth in 0..all {
             let (user, product) = (dice.below(DOMAIN.users), dice.below(DOMAIN.products));
-            let at = dice.time(nth, all);
+            let at = time(dice, nth, all);
             if dice.below(20) == 0 {
                 self.file(file, "{\"event\":\"ProductView\",\"userid\":\"user 1\"}");
                 // What comes after the last step is not looked at any more.

@@ -11,9 +11,9 @@ use archive::compact::compact;
 use archive::status::SharedStatus;
 use archive::store::{Dir, Store as _};
 use archive::{Archiver, Format, Now, Settings, Share};
+use harness::Dice;
 use serde_json::Value;
 
-use crate::dice::Dice;
 use crate::memory_log::{self, MemoryLog};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/read_back.py");

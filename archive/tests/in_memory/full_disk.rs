@@ -11,8 +11,8 @@ use archive::status::SharedStatus;
 use archive::store::{Dir, Store as _};
 use archive::verify::{survey, verify};
 use archive::{Archiver, Now, Settings, Share};
+use harness::Dice;
 
-use crate::dice::Dice;
 use crate::memory_log::{END_MS, MemoryLog};
 
 fn log() -> MemoryLog {

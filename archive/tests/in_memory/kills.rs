@@ -15,9 +15,9 @@ use archive::status::SharedStatus;
 use archive::store::{Dir, Store as _};
 use archive::verify::verify;
 use archive::{Archiver, FileError, Format, Now, Settings, Share};
+use harness::Dice;
 use proptest::prelude::*;
 
-use crate::dice::Dice;
 use crate::memory_log::{self, MemoryLog, Written};
 use crate::memory_store::MemoryStore;
 

@@ -1,6 +1,5 @@
 //! The archiver on a log in memory: whatever happens to it, every record is in the archive once, and other programs read it.
 
-mod dice;
 mod erasures;
 mod formats;
 mod full_disk;

@@ -9,9 +9,8 @@ use archive::LogRecord;
 use archive::log::{Given, Log, LogTail, Looked};
 use dataflow::feed::Waker;
 use events::RecordTime;
+use harness::Dice;
 use sources::kafka::upstream::{Ends, PartitionId};
-
-use crate::dice::Dice;
 
 /// 2026-11-29T05:00:00Z.
 pub(crate) const START_MS: u64 = 1_795_928_400_000;

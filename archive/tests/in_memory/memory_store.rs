@@ -5,8 +5,7 @@ use std::sync::Mutex;
 
 use archive::store::{Object, Store, StoreError};
 use bytes::Bytes;
-
-use crate::dice::Dice;
+use harness::Dice;
 
 #[derive(Default)]
 pub(crate) struct MemoryStore(Mutex<State>);

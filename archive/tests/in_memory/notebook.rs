@@ -13,9 +13,9 @@ use archive::status::SharedStatus;
 use archive::store::{Dir, Store as _};
 use archive::{Archiver, Now, Settings, Share};
 use chrono::DateTime;
+use harness::Dice;
 use serde_json::{Value, json};
 
-use crate::dice::Dice;
 use crate::memory_log::{MemoryLog, START_MS};
 
 const NOTEBOOKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../notebooks");

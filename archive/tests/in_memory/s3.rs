@@ -13,9 +13,8 @@ use archive::store::{Bucket, Object, Store as _};
 use archive::verify::{survey, verify};
 use archive::{Archiver, Now, Settings, Share, Target};
 use harness::proxy::Proxy;
-use harness::{Process, free_port, replace_file, wait_until};
+use harness::{Dice, Process, free_port, replace_file, wait_until};
 
-use crate::dice::Dice;
 use crate::memory_log::MemoryLog;
 
 const DEADLINE: Duration = Duration::from_secs(180);

@@ -122,7 +122,7 @@ impl DiskState {
         if let (Err(failed), false) = (&begun, torn) {
             return Err(failed.kind().into());
         }
-        let wanted = if torn { Dice::new(number).up_to(bytes.len()) } else { bytes.len() };
+        let wanted = if torn { Dice::new(number).one_of(bytes.len() + 1) } else { bytes.len() };
         let room = self.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(self.used()));
         let fits = wanted.min(usize::try_from(room).unwrap_or(usize::MAX));
         self.contents.entry(inode).or_default().bytes.extend_from_slice(&bytes[..fits]);
@@ -138,7 +138,7 @@ impl DiskState {
         let torn = begun.is_err() && self.crash_at == Some(number);
         let written = match (&begun, torn) {
             (Ok(()), _) => bytes.len(),
-            (Err(_), true) => Dice::new(number).up_to(bytes.len()),
+            (Err(_), true) => Dice::new(number).one_of(bytes.len() + 1),
             (Err(_), false) => 0,
         };
         let content = &mut self.contents.get_mut(&inode).ok_or(io::ErrorKind::NotFound)?.bytes;
@@ -222,7 +222,7 @@ impl DiskState {
             _ => None,
         };
         for change in std::mem::take(&mut self.pending) {
-            if dice.as_mut().map_or(loss == Loss::Nothing, Dice::coin) {
+            if dice.as_mut().map_or(loss == Loss::Nothing, |dice| dice.roll() & 1 == 1) {
                 apply(&mut self.durable, change);
             }
         }

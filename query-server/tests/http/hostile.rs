@@ -1,17 +1,9 @@
 //! Hostile requests: the server answers any input or closes the connection, and continues.
 
+use harness::Dice;
+
 use crate::client::Connection;
 use crate::shop::{Shop, short};
-
-/// A small generator of numbers, the same at every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % sides
-    }
-}
 
 /// Sends, ends the writing half, and returns the statuses of all answers.
 fn statuses(mut connection: Connection, bytes: &[u8]) -> Vec<u16> {
@@ -78,16 +70,16 @@ fn mutated_requests_do_no_harm() {
         "DELETE /v1/users/user-1/history/te%61 HTTP/1.1\r\nhost: shop\r\n\r\n".to_owned(),
         "GET /v1/categories/c%20d/bestsellers HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n".to_owned(),
     ];
-    let mut dice = Dice(7);
+    let mut dice = Dice::new(7);
     let mut answered = 0;
     for round in 0..1_500 {
-        let mut bytes = seeds[dice.roll(seeds.len())].clone().into_bytes();
-        for _ in 0..=dice.roll(4) {
-            let at = dice.roll(bytes.len());
-            match dice.roll(5) {
-                0 => bytes[at] = u8::try_from(dice.roll(256)).unwrap(),
+        let mut bytes = seeds[dice.below(seeds.len())].clone().into_bytes();
+        for _ in 0..=dice.below(4) {
+            let at = dice.below(bytes.len());
+            match dice.below(5) {
+                0 => bytes[at] = dice.roll() as u8,
                 1 if bytes.len() > 1 => drop(bytes.remove(at)),
-                2 => bytes.insert(at, b"%\r\n\0 ?&=/\xff"[dice.roll(10)]),
+                2 => bytes.insert(at, b"%\r\n\0 ?&=/\xff"[dice.below(10)]),
                 3 => bytes.truncate(at.max(1)),
                 _ => {
                     let copied = bytes[at..].to_vec();

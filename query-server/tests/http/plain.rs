@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, Ids, ProductKey};
 use dataflow::time::Millis;
+use harness::Dice;
 
 use crate::records::{Record, now_ms};
 
@@ -220,11 +221,7 @@ impl PlainShop {
 
 /// A small shop with views at distinct times, removals, orders, a catalogue and deleted products.
 pub(crate) fn random_records(seed: u64) -> Vec<Record> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut below = |bound: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % bound
-    };
+    let mut dice = Dice::new(seed);
     let named = |number: u64| format!("product-{number}");
     let start = now_ms() - 1_000_000;
     let mut records = Vec::new();
@@ -236,14 +233,14 @@ pub(crate) fn random_records(seed: u64) -> Vec<Record> {
         }
     }
     for at in (start..).take(500) {
-        let (user, product) = (format!("user-{}", below(24)), named(below(6) * below(7)));
-        records.push(match below(12) {
+        let (user, product) = (format!("user-{}", dice.below(24)), named(dice.below(6) * dice.below(7)));
+        records.push(match dice.below(12) {
             0 => Record::Removal { user, product, at },
             _ => Record::View { user, product, at },
         });
     }
     for number in 0..120 {
-        let (user, product) = (format!("user-{}", below(30)), named(below(7) * below(6)));
+        let (user, product) = (format!("user-{}", dice.below(30)), named(dice.below(7) * dice.below(6)));
         records.push(Record::Order { order: format!("order-{number}"), user, product, at: now_ms() });
     }
     records

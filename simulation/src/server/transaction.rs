@@ -3,12 +3,12 @@
 //! The shop's transactions stay within the guarantees of the source: an order that is about to leave the window is not
 //! moved back into it, and lines are added only to young orders. Lines of any order may change.
 
+use checkpoints::simulation::Dice;
 use dataflow::time::Millis;
 use sources::postgres::simulation::{ORDER_ITEMS, ORDERS, PRODUCTS};
 
 use super::Tables;
 use super::wire::{self, Plants, Value};
-use crate::dice::Dice;
 use crate::world::{self, CATEGORIES, LINES, ORDERS as ORDERS_MAX, PRODUCTS as PRODUCTS_MAX, USERS, WINDOW_MS};
 
 /// Orders older than this are left to leave the window.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use harness::Dice;
 use harness::postgres::{connect, execute};
 use postgres::Client;
 use vitrine_store::{Action, Kind, Settings, UnknownIds};
@@ -37,63 +38,52 @@ fn all_are_right(client: &mut Client) {
     }
 }
 
-/// Numbers without an order.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    /// An id, or NULL.
-    fn id(&mut self) -> String {
-        let id = self.roll(IDS + 2);
-        if id < IDS { format!("'{id}'") } else { "NULL".to_owned() }
-    }
-
-    /// A statement of another tool.
-    fn statement(&mut self) -> String {
-        let (one, other, id, parent) = (self.roll(IDS), self.roll(IDS), self.id(), self.id());
-        match self.roll(12) {
-            0..4 => format!(
-                "INSERT INTO categories VALUES ('{one}', NULL, {parent}), ('{}', NULL, {id})
-                 ON CONFLICT (category_id) DO UPDATE SET parent_id = excluded.parent_id",
-                (one + 1) % IDS
-            ),
-            4 => format!("DELETE FROM categories WHERE category_id IN ('{one}', '{other}')"),
-            5 => format!("UPDATE categories SET parent_id = {parent} WHERE category_id >= '{one}'"),
-            6 => format!(
-                "UPDATE categories SET category_id = '{other}' WHERE category_id = '{one}'
-                 AND NOT EXISTS (SELECT FROM categories WHERE category_id = '{other}')"
-            ),
-            7 => "UPDATE categories SET name = 'x'".to_owned(),
-            8 => format!("DELETE FROM products WHERE product_id = '{one}'"),
-            9 => format!("UPDATE products SET categories = '{{a,b}}', name = 'x' WHERE product_id = '{one}'"),
-            _ => format!(
-                "INSERT INTO products (product_id, category_id, categories) VALUES ('{one}', {id}, '{{x}}')
-                 ON CONFLICT (product_id) DO UPDATE SET category_id = excluded.category_id"
-            ),
-        }
-    }
+/// An id, or NULL.
+fn id(dice: &mut Dice) -> String {
+    let id = dice.below(IDS + 2);
+    if id < IDS { format!("'{id}'") } else { "NULL".to_owned() }
 }
 
+/// A statement of another tool.
+fn statement(dice: &mut Dice) -> String {
+    let (one, other, id, parent) = (dice.below(IDS), dice.below(IDS), id(dice), id(dice));
+    match dice.below(12) {
+        0..4 => format!(
+            "INSERT INTO categories VALUES ('{one}', NULL, {parent}), ('{}', NULL, {id})
+             ON CONFLICT (category_id) DO UPDATE SET parent_id = excluded.parent_id",
+            (one + 1) % IDS
+        ),
+        4 => format!("DELETE FROM categories WHERE category_id IN ('{one}', '{other}')"),
+        5 => format!("UPDATE categories SET parent_id = {parent} WHERE category_id >= '{one}'"),
+        6 => format!(
+            "UPDATE categories SET category_id = '{other}' WHERE category_id = '{one}'
+             AND NOT EXISTS (SELECT FROM categories WHERE category_id = '{other}')"
+        ),
+        7 => "UPDATE categories SET name = 'x'".to_owned(),
+        8 => format!("DELETE FROM products WHERE product_id = '{one}'"),
+        9 => format!("UPDATE products SET categories = '{{a,b}}', name = 'x' WHERE product_id = '{one}'"),
+        _ => format!(
+            "INSERT INTO products (product_id, category_id, categories) VALUES ('{one}', {id}, '{{x}}')
+             ON CONFLICT (product_id) DO UPDATE SET category_id = excluded.category_id"
+        ),
+    }
+}
 #[test]
 fn a_product_is_in_the_ancestors_of_its_category_whoever_writes() {
     let home = Home::postgres(UnknownIds::Take);
     home.done(put(Kind::Users, r#"{"user_id":"ada"}"#));
     let mut tool = connect(home.url());
-    let mut dice = Dice(7);
+    let mut dice = Dice::new(7);
     for round in 0..400 {
-        let id = dice.roll(IDS);
-        match dice.roll(4) {
+        let id = dice.below(IDS);
+        match dice.below(4) {
             0 => drop(home.done(put(Kind::Products, &format!(r#"{{"product_id":"{id}","category_id":"{round}"}}"#)))),
             1 => {
                 // A circle is refused.
-                let json = format!(r#"{{"category_id":"{id}","parent_id":"{}"}}"#, dice.roll(IDS));
+                let json = format!(r#"{{"category_id":"{id}","parent_id":"{}"}}"#, dice.below(IDS));
                 let _ = home.write(vec![put(Kind::Categories, &json)]);
             }
-            _ => tool.batch_execute(&dice.statement()).unwrap(),
+            _ => tool.batch_execute(&statement(&mut dice)).unwrap(),
         }
         all_are_right(&mut tool);
     }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use dataflow::graph::{TouchOutlet as _, TouchedList};
 use dataflow::ids::Ids;
+use harness::Dice;
 
 use super::*;
 use crate::copies::settings::CopiedLists;
@@ -14,16 +15,6 @@ use crate::copies::waiting::Touches;
 const USERS: usize = 40;
 const COMPARE_EVERY: Duration = Duration::from_secs(60);
 const PAGE: usize = 7;
-
-/// Random numbers, the same for a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % sides
-    }
-}
 
 /// The histories of a shop, each as a number that makes its rows; and the time as of which they are read.
 #[derive(Default)]
@@ -277,13 +268,13 @@ impl World {
 #[test]
 fn the_copy_is_right_after_any_failure_edit_and_kill() {
     for seed in 0..300 {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::new(seed);
         let waiting_max = [3, 1000][dice.below(2)];
         let mut world = World::new(waiting_max);
         let others: Vec<(String, Vec<CopiedRow>)> = vec![("foreign".into(), rows(3)), ("x/1".into(), rows(2))];
         world.copy.memory().lists.extend(others.clone());
         world.copy.memory().lists.insert("history/gone".into(), rows(3));
-        world.copy.memory().dice = Some(Dice(seed + 1000));
+        world.copy.memory().dice = Some(Dice::new(seed + 1000));
         for _ in 0..120 {
             world.copy.memory().failing = [0, 0, 5, 16][dice.below(4)];
             match dice.below(8) {
