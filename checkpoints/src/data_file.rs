@@ -21,7 +21,8 @@ use crate::frame::{COLUMN_BYTES_FULL, FRAME_ROWS_MAX, Packer};
 use crate::manifest::Summary;
 use crate::table::TableId;
 
-/// The format of data files; a later format is rejected.
+/// The format of data files; any other format is rejected. What the columns of a table mean follows from the format of the
+/// manifest.
 pub(crate) const FORMAT: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"VITRROWS";
@@ -180,8 +181,8 @@ fn header() -> Vec<u8> {
 pub(crate) enum FileOpening {
     /// A file of this format.
     Ours,
-    /// A file of a later format.
-    Newer(u32),
+    /// A file of this other format.
+    OtherFormat(u32),
 }
 
 /// Reads a header.
@@ -197,8 +198,7 @@ pub(crate) fn opening(header: &[u8]) -> Result<FileOpening, Damage> {
     }
     match u32::from_le_bytes(*format) {
         FORMAT => Ok(FileOpening::Ours),
-        newer if newer > FORMAT => Ok(FileOpening::Newer(newer)),
-        _ => Err(malformed),
+        other => Ok(FileOpening::OtherFormat(other)),
     }
 }
 

@@ -47,8 +47,8 @@ pub enum CheckpointState {
     Whole,
     /// It cannot be restored.
     Broken(Vec<Finding>),
-    /// A later version of Vitrine wrote it.
-    Newer {
+    /// Another version of Vitrine wrote it, in another format.
+    OtherFormat {
         /// The manifest.
         path: PathBuf,
         /// Its format.
@@ -125,7 +125,7 @@ impl Directory {
     /// Opens a whole checkpoint for reading.
     ///
     /// # Errors
-    /// It is not whole, or a data file is damaged, newer or unreadable.
+    /// It is not whole, or a data file is damaged, of another format or unreadable.
     pub fn open(&self, tick: Time) -> Result<Restorable, Error> {
         match self.checkpoint(tick).map(|checkpoint| &checkpoint.state) {
             Some(CheckpointState::Whole) => {
@@ -133,7 +133,7 @@ impl Directory {
                     self.chain(tick).map(|checkpoint| (checkpoint.tick, &checkpoint.manifests[..])).collect();
                 Restorable::open(&self.path, &chain, &self.disk)
             }
-            Some(CheckpointState::Newer { path, format }) => Err(ManifestRefusal::newer(path, *format)),
+            Some(CheckpointState::OtherFormat { path, format }) => Err(ManifestRefusal::other_format(path, *format)),
             Some(CheckpointState::Broken(findings)) if !findings.is_empty() => {
                 Err(Box::new(findings[0].clone()).into())
             }
@@ -141,13 +141,13 @@ impl Directory {
         }
     }
 
-    /// Rejects a directory in which a later version has written.
+    /// Rejects a directory with a checkpoint of another format.
     ///
     /// # Errors
-    /// [`Error::Newer`].
-    pub fn refuse_newer(&self) -> Result<(), Error> {
+    /// [`Error::OtherFormat`].
+    pub(crate) fn refuse_other_format(&self) -> Result<(), Error> {
         self.checkpoints().try_for_each(|checkpoint| match &checkpoint.state {
-            CheckpointState::Newer { path, format } => Err(ManifestRefusal::newer(path, *format)),
+            CheckpointState::OtherFormat { path, format } => Err(ManifestRefusal::other_format(path, *format)),
             _ => Ok(()),
         })
     }
@@ -178,8 +178,8 @@ impl Directory {
             }
             Ok(_) => Damage::Malformed("the manifest belongs to another file"),
             Err(ManifestRefusal::Damaged(damage)) => damage,
-            Err(ManifestRefusal::Newer(format)) => {
-                checkpoint.state = CheckpointState::Newer { path, format };
+            Err(ManifestRefusal::OtherFormat(format)) => {
+                checkpoint.state = CheckpointState::OtherFormat { path, format };
                 return Ok(());
             }
         };
@@ -252,8 +252,8 @@ impl Checkpoint {
         match &mut self.state {
             CheckpointState::Broken(findings) => findings.push(finding),
             CheckpointState::Whole => self.state = CheckpointState::Broken(vec![finding]),
-            // A newer format explains any other irregularity.
-            CheckpointState::Newer { .. } => {}
+            // Another format explains any other irregularity.
+            CheckpointState::OtherFormat { .. } => {}
         }
     }
 }

@@ -40,17 +40,18 @@ pub enum Error {
     /// The content of a file differs from the content that was written.
     #[error(transparent)]
     Corrupt(#[from] Box<Finding>),
-    /// A later version of Vitrine wrote here. Nothing was changed.
+    /// Another version of Vitrine wrote here. Nothing was changed.
     #[error(
-        "{} is of format {found}, this version reads formats up to {known}: start the version that wrote it. (With \
-         another directory all is read anew, without what the topics no longer hold.)", path.display()
+        "{} is of format {found}, this version reads format {known}: start the version that wrote it, or give another \
+         directory. (With another directory all is read anew, without what the topics and the archive no longer hold.)",
+        path.display()
     )]
-    Newer {
+    OtherFormat {
         /// The file.
         path: PathBuf,
         /// Its format.
         found: u32,
-        /// The newest format that this version knows.
+        /// The format that this version reads.
         known: u32,
     },
     /// The keys in the checkpoint were made with another id key.

@@ -11,12 +11,9 @@ use crate::fingerprint::Fingerprint;
 use crate::sealed;
 use crate::table::TableId;
 
-/// The format of manifests; a later format is rejected. In every format a manifest is one JSON object with a number
-/// `format`, and a last line with the checksum.
-pub const FORMAT: u32 = 2;
-
-/// From this format on the catalogue includes products without a category.
-pub(crate) const WHOLE_CATALOGUE: u32 = 2;
+/// The format of checkpoints: of manifests, and of the rows of every table; any other format is rejected. In every format a
+/// manifest is one JSON object with a number `format`, and a last line with the checksum.
+pub const FORMAT: u32 = 3;
 
 /// A full checkpoint, or the changes since another checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,7 +92,8 @@ struct ManifestOpening {
 /// Why a manifest is rejected.
 pub(crate) enum ManifestRefusal {
     Damaged(Damage),
-    Newer(u32),
+    /// It has this format.
+    OtherFormat(u32),
 }
 
 impl From<Damage> for ManifestRefusal {
@@ -105,9 +103,9 @@ impl From<Damage> for ManifestRefusal {
 }
 
 impl ManifestRefusal {
-    /// The error for a later format, if the manifest has one.
-    pub(crate) fn newer(path: &Path, found: u32) -> Error {
-        Error::Newer { path: path.to_owned(), found, known: FORMAT }
+    /// The error for a manifest of another format.
+    pub(crate) fn other_format(path: &Path, found: u32) -> Error {
+        Error::OtherFormat { path: path.to_owned(), found, known: FORMAT }
     }
 }
 
@@ -121,8 +119,8 @@ impl Manifest {
         let malformed = |_| Damage::Malformed("the manifest has an unknown form");
         let body = sealed::open(bytes)?;
         let opening: ManifestOpening = serde_json::from_slice(body).map_err(malformed)?;
-        if opening.format > FORMAT {
-            return Err(ManifestRefusal::Newer(opening.format));
+        if opening.format != FORMAT {
+            return Err(ManifestRefusal::OtherFormat(opening.format));
         }
         Ok(serde_json::from_slice(body).map_err(malformed)?)
     }
@@ -147,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_form_is_fixed_and_later_ones_are_told() {
+    fn the_form_is_fixed_and_others_are_told() {
         let manifest = Manifest {
             format: FORMAT,
             tick: 1_700_000_000_123,
@@ -175,9 +173,12 @@ mod tests {
         let compact = serde_json::to_string(&manifest).unwrap();
         assert_eq!(
             compact,
-            r#"{"format":2,"tick":1700000000123,"part":0,"parts":2,"kind":{"delta":{"on":1700000000000}},"id_key":"00000000000000ff","positions":[{"stream":"views","partition":3,"next":7,"fingerprint":{"at":6,"hash":18446744073709551615}},{"stream":"shop","partition":0,"next":9223372036854775807,"fingerprint":null}],"tables":[{"table":"stamps","rows":2,"frames":1,"bytes":60}],"files":[{"name":"x.rows","bytes":108,"crc32c":5,"index_crc32c":6}]}"#
+            r#"{"format":3,"tick":1700000000123,"part":0,"parts":2,"kind":{"delta":{"on":1700000000000}},"id_key":"00000000000000ff","positions":[{"stream":"views","partition":3,"next":7,"fingerprint":{"at":6,"hash":18446744073709551615}},{"stream":"shop","partition":0,"next":9223372036854775807,"fingerprint":null}],"tables":[{"table":"stamps","rows":2,"frames":1,"bytes":60}],"files":[{"name":"x.rows","bytes":108,"crc32c":5,"index_crc32c":6}]}"#
         );
-        let later = sealed::seal("{\"format\": 3, \"all else\": \"is new\"}\n");
-        assert!(matches!(Manifest::parse(later.as_bytes()), Err(ManifestRefusal::Newer(3))));
+        for format in [2, 4] {
+            let other = sealed::seal(&format!("{{\"format\": {format}, \"all else\": \"differs\"}}\n"));
+            let refused = Manifest::parse(other.as_bytes());
+            assert!(matches!(refused, Err(ManifestRefusal::OtherFormat(found)) if found == format));
+        }
     }
 }

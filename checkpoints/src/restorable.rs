@@ -14,7 +14,7 @@ use crate::disk::Disk;
 use crate::error::{Damage, Error, Finding, unreadable};
 use crate::fingerprint::Fingerprint;
 use crate::frame::Frame;
-use crate::manifest::{CheckpointKind, DataFile, Manifest, WHOLE_CATALOGUE};
+use crate::manifest::{CheckpointKind, DataFile, Manifest};
 use crate::table::TableId;
 
 /// A checkpoint with all checkpoints it builds on.
@@ -24,8 +24,6 @@ pub struct Restorable {
     pub tick: Time,
     /// Whether it is full.
     pub kind: CheckpointKind,
-    /// Whether its catalogue includes products without a category.
-    pub whole_catalogue: bool,
     /// The fingerprint of the key with which its ids were hashed.
     pub id_key: Fingerprint,
     /// The positions of the sources, of all parts, in order.
@@ -75,7 +73,6 @@ impl Restorable {
         Ok(Restorable {
             tick,
             kind: top[0].kind,
-            whole_catalogue: top.iter().all(|manifest| manifest.format >= WHOLE_CATALOGUE),
             id_key: top[0].id_key,
             positions,
             chain: chain.iter().map(|(tick, _)| *tick).collect(),
@@ -177,8 +174,8 @@ impl RestorableFile {
         let header = source.read(0, HEADER_BYTES)?;
         match data_file::opening(&header).map_err(|damage| source.corrupt(0, HEADER_BYTES as u64, damage))? {
             FileOpening::Ours => {}
-            FileOpening::Newer(found) => {
-                return Err(Error::Newer { path: source.path.clone(), found, known: data_file::FORMAT });
+            FileOpening::OtherFormat(found) => {
+                return Err(Error::OtherFormat { path: source.path.clone(), found, known: data_file::FORMAT });
             }
         }
         let end = file.bytes - TRAILER_BYTES as u64;

@@ -77,13 +77,6 @@ impl Restored {
         self.positions().iter().find(|position| &*position.stream == stream && position.partition == partition)
     }
 
-    /// Whether the catalogue includes products without a category. An earlier version left them out: then the catalogue
-    /// must be read again.
-    #[must_use]
-    pub fn has_whole_catalogue(&self) -> bool {
-        self.checkpoint.whole_catalogue
-    }
-
     /// The rows of a table, each as often as it has copies.
     ///
     /// # Errors

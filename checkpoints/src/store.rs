@@ -103,10 +103,10 @@ impl Store {
     /// Locks a directory, which is created if needed, and removes files that a crash left.
     ///
     /// # Errors
-    /// Another process holds the same part, a later version has written there (nothing is changed then), or the error
+    /// Another process holds the same part, another version has written there (nothing is changed then), or the error
     /// of the disk.
     pub fn open(place: Place, disk: Arc<dyn Disk>) -> Result<Store, Error> {
-        Directory::read(&place.dir, Arc::clone(&disk))?.refuse_newer()?;
+        Directory::read(&place.dir, Arc::clone(&disk))?.refuse_other_format()?;
         disk.make_dir(&place.dir).map_err(|source| Error::of_disk(&place.dir, Doing::Made, source))?;
         let path = place.dir.join(format!("part-{}.lock", place.part));
         let lock = disk.lock(&path).map_err(|source| Error::of_disk(&path, Doing::Locked, source))?;
@@ -123,7 +123,7 @@ impl Store {
     /// Superfluous files are removed afterwards, by the first part for all parts.
     ///
     /// # Errors
-    /// The delta builds on a checkpoint that cannot be restored, a later version has written here, or the error of the
+    /// The delta builds on a checkpoint that cannot be restored, another version has written here, or the error of the
     /// disk. Earlier checkpoints can still be restored.
     pub fn write(
         &mut self,
@@ -171,7 +171,7 @@ impl Store {
     /// The newest checkpoint whose every byte verifies.
     ///
     /// # Errors
-    /// A later version has written here, the newest checkpoint was taken with another key, or the error of the disk.
+    /// Another version has written here, the newest checkpoint was taken with another key, or the error of the disk.
     /// Damage is not an error: the previous checkpoint is used.
     pub fn restore(&mut self, id_key: Fingerprint) -> Result<Latest, Error> {
         let directory = self.read_durable()?;
@@ -312,7 +312,7 @@ impl Store {
 
     fn read(&self) -> Result<Directory, Error> {
         let directory = Directory::read(&self.place.dir, Arc::clone(&self.disk))?;
-        directory.refuse_newer()?;
+        directory.refuse_other_format()?;
         Ok(directory)
     }
 

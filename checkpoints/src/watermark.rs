@@ -139,8 +139,8 @@ fn read(path: &Path, disk: &dyn Disk) -> Result<Option<(ServedWatermark, usize)>
     for index in 0..2 {
         let block = bytes.get(index * BLOCK_BYTES..).map(|rest| &rest[..rest.len().min(length)]).unwrap_or_default();
         match parse(block) {
-            Ok((format, _)) if format > FORMAT => {
-                return Err(Error::Newer { path: path.to_owned(), found: format, known: FORMAT });
+            Ok((format, _)) if format != FORMAT => {
+                return Err(Error::OtherFormat { path: path.to_owned(), found: format, known: FORMAT });
             }
             Ok((_, None)) if found.is_err() => found = Err(Damage::Malformed("the watermark is missing in it")),
             Ok((_, Some(mark))) if found.as_ref().map_or(true, |(before, _)| before.and(mark) != *before) => {

@@ -111,8 +111,7 @@ fn rule_table(
 fn resumed(restored: &Arc<Restored>) -> anyhow::Result<postgres::Resumed> {
     let position = restored.position(postgres::NAME, 0);
     Ok(postgres::Resumed {
-        // LSN 0 if the log alone cannot complete the restored rows: an older catalogue lacks some products.
-        lsn: position.filter(|_| restored.has_whole_catalogue()).map_or(0, |position| position.next),
+        lsn: position.map_or(0, |position| position.next),
         fingerprint: position.and_then(|position| position.fingerprint),
         definitions: postgres::Definitions::restored(|stream, partition| restored.position(stream, partition)),
         orders: restored.copies_of::<tables::Orders>()?,

@@ -115,10 +115,10 @@ fn verify_names_place_and_reason_and_ends_with_1() {
 #[test]
 fn what_cannot_be_shown_is_said() {
     let dir = two();
-    let newer = dir.path().join(format!("{:020}-part-0-of-1.manifest", SECOND + 1));
+    let other = dir.path().join(format!("{:020}-part-0-of-1.manifest", SECOND + 1));
     // What every format has: a number, and the checksum of what stands before it.
-    std::fs::write(&newer, "{\"format\":9}\ncrc32c d019c802\n").expect("it is written");
-    assert!(stdout(&vitrine(&["ls"], dir.path())).contains("of format 9, which is newer than this version"));
+    std::fs::write(&other, "{\"format\":9}\ncrc32c d019c802\n").expect("it is written");
+    assert!(stdout(&vitrine(&["ls"], dir.path())).contains("of format 9, which this version cannot read"));
     let refused = vitrine(&["verify", "--all"], dir.path());
     assert_eq!(refused.status.code(), Some(1));
     assert!(stderr(&refused).contains("start the version that wrote it"), "{}", stderr(&refused));

@@ -23,7 +23,7 @@ pub(super) fn run(directory: &Directory, id: u64) -> anyhow::Result<()> {
     let checkpoint = directory.checkpoint(id).context("it was looked up before")?;
     let findings = match &checkpoint.state {
         CheckpointState::Broken(findings) => findings.iter().map(ToString::to_string).collect(),
-        CheckpointState::Whole | CheckpointState::Newer { .. } => Vec::new(),
+        CheckpointState::Whole | CheckpointState::OtherFormat { .. } => Vec::new(),
     };
     let json = CheckpointJson {
         id,

@@ -48,7 +48,7 @@ fn row(checkpoint: &Checkpoint) -> [String; 8] {
 pub(super) fn state(state: &CheckpointState) -> String {
     match state {
         CheckpointState::Whole => "whole".into(),
-        CheckpointState::Newer { format, .. } => format!("of format {format}, which is newer than this version"),
+        CheckpointState::OtherFormat { format, .. } => format!("of format {format}, which this version cannot read"),
         CheckpointState::Broken(findings) => match findings.first() {
             Some(finding) if matches!(finding.damage, Damage::Parts { .. }) => {
                 format!("unfinished: {}", finding.damage)

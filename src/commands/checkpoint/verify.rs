@@ -10,7 +10,7 @@ use crate::commands::progress;
 /// Verifies one checkpoint; exit code 1 if it is damaged.
 ///
 /// # Errors
-/// The files cannot be read, or a later version of Vitrine wrote them.
+/// The files cannot be read, or another version of Vitrine wrote them.
 pub(super) fn one(
     directory: &Directory,
     id: u64,
@@ -22,7 +22,7 @@ pub(super) fn one(
 /// Verifies all checkpoints; exit code 1 if a checkpoint is damaged.
 ///
 /// # Errors
-/// The files cannot be read, or a later version of Vitrine wrote them.
+/// The files cannot be read, or another version of Vitrine wrote them.
 pub(super) fn all(directory: &Directory, read: impl Fn() -> Result<Directory, Error>) -> anyhow::Result<ExitCode> {
     let mut sound = BTreeSet::new();
     let mut wrong = false;
