@@ -31,6 +31,11 @@ impl Dice {
         N::try_from(number).ok().expect("it is below a number of this type")
     }
 
+    /// One of these things, of which there must be one.
+    pub fn pick<'a, T>(&mut self, things: &'a [T]) -> &'a T {
+        &things[self.below(things.len())]
+    }
+
     /// A number from 0.0 up to below 1.0.
     pub fn unit(&mut self) -> f64 {
         (self.roll() >> 11) as f64 / (1_u64 << 53) as f64

@@ -30,8 +30,8 @@ pub(crate) fn corrupted(services: &Services, report: &mut Report, times: usize) 
         testbed.kill();
         let newest = newest_rows(&dir);
         let mut bytes = fs::read(&newest).expect("the file is there");
-        let at = testbed.rng.roll(bytes.len());
-        bytes[at] ^= 1 << testbed.rng.roll(8);
+        let at = testbed.rng.below(bytes.len());
+        bytes[at] ^= 1 << testbed.rng.below(8_u32);
         fs::write(&newest, &bytes).expect("the file can be written");
         testbed.start_again();
         let (summary, mut differences) = testbed.settle(services);

@@ -82,7 +82,7 @@ pub(crate) fn after_deletes(services: &Services, report: &mut Report, times: usi
 /// users whose delete was answered with 204, and how many of them were within the bound before the kill.
 fn delete_and_kill(testbed: &mut Testbed, users: &[String], product: &str) -> (Vec<String>, usize) {
     let (answered, answers) = channel();
-    let delay = Duration::from_millis(testbed.rng.roll(KILLED_MAX.as_millis() as usize) as u64);
+    let delay = Duration::from_millis(testbed.rng.below(KILLED_MAX.as_millis() as usize) as u64);
     std::thread::scope(|scope| {
         for user in users {
             let (url, answered) = (testbed.start.url(&format!("/v1/users/{user}/history/{product}")), answered.clone());

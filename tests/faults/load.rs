@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::rng::TestRng;
+use harness::Dice;
+
 use crate::running_program::Launcher;
 
 const USERS: usize = 40;
@@ -90,10 +91,10 @@ impl Load {
     pub(crate) fn start(target: &LoadTarget, seed: u64) -> Load {
         let mut load =
             Load { gate: Arc::default(), acknowledged: Arc::default(), stops: Vec::new(), threads: Vec::new() };
-        load.add(events::Events::new(target.clone(), TestRng(seed)), Duration::from_millis(30));
-        load.add(orders::Orders::new(target.clone(), TestRng(seed + 1)), Duration::from_millis(20));
+        load.add(events::Events::new(target.clone(), Dice::new(seed)), Duration::from_millis(30));
+        load.add(orders::Orders::new(target.clone(), Dice::new(seed + 1)), Duration::from_millis(20));
         for number in 0..CLIENTS {
-            let (rng, acknowledged) = (TestRng(seed + 2 + number as u64), load.acknowledged.clone());
+            let (rng, acknowledged) = (Dice::new(seed + 2 + number as u64), load.acknowledged.clone());
             let client = clients::Client::new(target.start.through(number), rng, acknowledged, format!("m-{number}"));
             load.add(client, Duration::from_millis(15));
         }

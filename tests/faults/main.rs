@@ -27,8 +27,6 @@ mod options;
 mod processes;
 mod report;
 mod resumed;
-#[path = "../support/rng.rs"]
-mod rng;
 mod row_security;
 mod running_program;
 mod silence;

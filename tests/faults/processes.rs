@@ -100,7 +100,7 @@ fn keeper(supervised: bool) -> &'static str {
 
 fn any(testbed: &mut Testbed) -> usize {
     let processes = testbed.start.each().count();
-    testbed.rng.roll(processes)
+    testbed.rng.below(processes)
 }
 
 fn wait_first_checkpoint(testbed: &Testbed) {

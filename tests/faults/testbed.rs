@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use harness::postgres::{connect, execute};
-use harness::{Services, wait_for, wait_until};
+use harness::{Dice, Services, wait_for, wait_until};
 use tempfile::TempDir;
 
 use crate::SOON;
@@ -14,7 +14,6 @@ use crate::expected_lists::ExpectedLists;
 use crate::load::{self, Load, LoadTarget, pause};
 use crate::options::{PROCESSES, TestbedOptions};
 use crate::resumed::{self, Retained};
-use crate::rng::TestRng;
 use crate::running_program::{Launcher, RunningProgram};
 use crate::topic_contents::TopicContents;
 
@@ -39,7 +38,7 @@ pub(crate) struct Testbed {
     pub(crate) program: RunningProgram,
     pub(crate) topic_contents: TopicContents,
     pub(crate) load: Load,
-    pub(crate) rng: TestRng,
+    pub(crate) rng: Dice,
     /// Topics of views and of removals.
     pub(crate) topics: [String; 2],
     pub(crate) database: String,
@@ -111,7 +110,7 @@ impl Testbed {
         let seed = name.bytes().fold(0_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
         let load = Load::start(&target, seed);
         let watches = start.each().map(|process| AsOfMonitor::start(&process)).collect();
-        let (topic_contents, rng) = (TopicContents::default(), TestRng(seed));
+        let (topic_contents, rng) = (TopicContents::default(), Dice::new(seed));
         let (kept, newest, left_out) = (Retained::Everything, None, None);
         Testbed {
             start,
@@ -150,7 +149,7 @@ impl Testbed {
 
     /// Lets it run for a random while.
     pub(crate) fn let_run(&mut self, ms_max: usize) {
-        pause(Duration::from_millis(self.rng.roll(ms_max) as u64));
+        pause(Duration::from_millis(self.rng.below(ms_max) as u64));
     }
 
     /// Kills the program at once.

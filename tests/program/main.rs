@@ -9,8 +9,6 @@ mod hostile;
 mod local_cluster;
 mod models;
 mod page;
-#[path = "../support/rng.rs"]
-mod rng;
 mod scenarios;
 mod settings;
 mod shop;

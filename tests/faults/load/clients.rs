@@ -2,11 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use harness::http;
+use harness::{Dice, http};
 use serde_json::Value;
 
 use super::{Acknowledged, Work, product, user, view};
-use crate::rng::TestRng;
 use crate::running_program::Launcher;
 
 const POSTED_MAX: usize = 3;
@@ -14,21 +13,21 @@ const POSTED_MAX: usize = 3;
 /// One client.
 pub(super) struct Client {
     start: Launcher,
-    rng: TestRng,
+    rng: Dice,
     acknowledged: Arc<Mutex<Acknowledged>>,
     name: String,
     posted: usize,
 }
 
 impl Client {
-    pub(super) fn new(start: Launcher, rng: TestRng, acknowledged: Arc<Mutex<Acknowledged>>, name: String) -> Client {
+    pub(super) fn new(start: Launcher, rng: Dice, acknowledged: Arc<Mutex<Acknowledged>>, name: String) -> Client {
         Client { start, rng, acknowledged, name, posted: 0 }
     }
 
     fn post(&mut self) {
         let mut messages = Vec::new();
         let mut events = Vec::new();
-        for _ in 0..=self.rng.roll(POSTED_MAX) {
+        for _ in 0..=self.rng.below(POSTED_MAX) {
             self.posted += 1;
             let message = format!("{}-{}", self.name, self.posted);
             events.push(view(&user(self.number()), &product(self.number()), &message));
@@ -69,12 +68,12 @@ impl Client {
     }
 
     fn number(&mut self) -> usize {
-        self.rng.roll(1_000_000)
+        self.rng.below(1_000_000)
     }
 }
 
 impl Work for Client {
     fn once(&mut self) {
-        if self.rng.roll(3) == 0 { self.remove() } else { self.post() }
+        if self.rng.below(3) == 0 { self.remove() } else { self.post() }
     }
 }

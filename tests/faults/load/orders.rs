@@ -1,10 +1,10 @@
 //! Transactions of orders: orders are created, changed, moved to another user, deleted and rolled back, and some leave
 //! the window.
 
+use harness::Dice;
 use postgres::{Client, Error, NoTls};
 
 use super::{CATEGORIES, LoadTarget, Work, product, user};
-use crate::rng::TestRng;
 
 /// Orders that are kept; beyond, old ones are deleted.
 const ORDERS_MAX: usize = 400;
@@ -12,14 +12,14 @@ const ORDERS_MAX: usize = 400;
 /// A shop's back end.
 pub(super) struct Orders {
     target: LoadTarget,
-    rng: TestRng,
+    rng: Dice,
     client: Option<Client>,
     orders: Vec<String>,
     made: usize,
 }
 
 impl Orders {
-    pub(super) fn new(target: LoadTarget, rng: TestRng) -> Orders {
+    pub(super) fn new(target: LoadTarget, rng: Dice) -> Orders {
         Orders { target, rng, client: None, orders: Vec::new(), made: 0 }
     }
 
@@ -28,8 +28,8 @@ impl Orders {
             Some(client) => client,
             None => Client::connect(&self.target.database, NoTls)?,
         };
-        let sql: String = (0..=self.rng.roll(3)).map(|_| self.statements()).collect();
-        let rolled_back = self.rng.roll(10) == 0;
+        let sql: String = (0..=self.rng.below(3)).map(|_| self.statements()).collect();
+        let rolled_back = self.rng.below(10) == 0;
         let mut transaction = client.transaction()?;
         // A key that is taken, for instance: nothing of it happens then.
         let done = transaction.batch_execute(&sql);
@@ -46,7 +46,7 @@ impl Orders {
         let (any, other) = (self.number(), self.number());
         let full = self.orders.len() > ORDERS_MAX;
         let known = if self.orders.is_empty() { String::new() } else { self.rng.pick(&self.orders).clone() };
-        match self.rng.roll(if full { 3 } else { 12 }) {
+        match self.rng.below(if full { 3 } else { 12 }) {
             0 | 1 if full => {
                 let order = self.orders.swap_remove(any % self.orders.len());
                 format!(
@@ -79,13 +79,13 @@ impl Orders {
 
     fn order(&mut self, any: usize, other: usize) -> String {
         let (order, user) = (self.new_order(), user(any));
-        let age = match self.rng.roll(20) {
+        let age = match self.rng.below(20) {
             // Leaves the window in some seconds, or has left it.
             0 => format!("interval '30 days' - interval '{} s'", 1 + other % 20),
             1 => "interval '31 days'".to_owned(),
             _ => format!("interval '{} h'", other % 700),
         };
-        let lines: Vec<String> = (0..=self.rng.roll(3))
+        let lines: Vec<String> = (0..=self.rng.below(3_usize))
             .map(|line| format!("('{order}', '{}', {})", product(other + line), line + 1))
             .collect();
         format!(
@@ -103,7 +103,7 @@ impl Orders {
     }
 
     fn number(&mut self) -> usize {
-        self.rng.roll(1_000_000)
+        self.rng.below(1_000_000)
     }
 }
 

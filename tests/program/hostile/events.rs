@@ -5,12 +5,11 @@ use std::fs::{self, File};
 use std::io::Write;
 
 use events::{EventKind, TimeBounds, decode, view_json};
-use harness::{http, wait_for, wait_until};
+use harness::{Dice, http, wait_for, wait_until};
 use serde_json::Value;
 use vitrine::clock::wall_ms;
 
 use super::mutation::mutated;
-use crate::rng::TestRng;
 use crate::shop::{SOON, Shop};
 
 const MUTATED: usize = 10_000;
@@ -33,7 +32,7 @@ struct Fates {
 
 /// The text of the file, and the good users' histories, newest first.
 fn make(now_ms: u64) -> (Vec<u8>, Vec<Vec<String>>) {
-    let mut rng = TestRng(20_261_120);
+    let mut rng = Dice::new(20_261_120);
     let (mut text, mut histories) = (Vec::new(), vec![Vec::new(); GOOD_USERS]);
     for number in 0..MUTATED {
         text.extend(mutated(&mut rng, now_ms));

@@ -1,6 +1,6 @@
 //! Mutated events, one per line: cut, with flipped bits, of wrong types, huge, deeply nested, and not text.
 
-use crate::rng::TestRng;
+use harness::Dice;
 
 /// Values that fit nowhere, or hardly.
 const VALUES: [&str; 18] = [
@@ -28,9 +28,9 @@ const VALUES: [&str; 18] = [
 const SPLICES: [&[u8]; 8] = [b"\0", b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\"", b"}", b"\\u12", b",,"];
 
 /// An event of a visitor who is of no importance, made wrong in one to three ways; it may still be right by chance.
-pub(crate) fn mutated(rng: &mut TestRng, now_ms: u64) -> Vec<u8> {
+pub(crate) fn mutated(rng: &mut Dice, now_ms: u64) -> Vec<u8> {
     let mut line = seed(rng, now_ms);
-    for _ in 0..=rng.roll(3) {
+    for _ in 0..=rng.below(3) {
         mutate(&mut line, rng);
     }
     // It stays one line.
@@ -38,9 +38,9 @@ pub(crate) fn mutated(rng: &mut TestRng, now_ms: u64) -> Vec<u8> {
     line
 }
 
-fn seed(rng: &mut TestRng, now_ms: u64) -> Vec<u8> {
-    let (user, product, at_ms) = (rng.roll(100), rng.roll(100), now_ms - rng.roll(1_000_000) as u64);
-    let line = match rng.roll(3) {
+fn seed(rng: &mut Dice, now_ms: u64) -> Vec<u8> {
+    let (user, product, at_ms) = (rng.below(100), rng.below(100), now_ms - rng.below(1_000_000_u64));
+    let line = match rng.below(3) {
         0 => events::view_json(&format!("bad-{user}"), &format!("thing-{product}"), at_ms, "m", "web"),
         1 => events::removal_json(&format!("bad-{user}"), &format!("thing-{product}"), at_ms, "m"),
         _ => format!(
@@ -50,13 +50,13 @@ fn seed(rng: &mut TestRng, now_ms: u64) -> Vec<u8> {
     line.into_bytes()
 }
 
-fn mutate(line: &mut Vec<u8>, rng: &mut TestRng) {
-    let at = rng.roll(line.len().max(1)).min(line.len());
-    match rng.roll(8) {
+fn mutate(line: &mut Vec<u8>, rng: &mut Dice) {
+    let at = rng.below(line.len().max(1)).min(line.len());
+    match rng.below(8) {
         0 => line.truncate(at.max(1)),
-        1 => line.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << rng.roll(8)),
+        1 => line.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << rng.below(8_u32)),
         2 => drop(line.splice(at..at, rng.pick(&SPLICES).iter().copied())),
-        3 => drop(line.drain(at..(at + rng.roll(20)).min(line.len()))),
+        3 => drop(line.drain(at..(at + rng.below(20)).min(line.len()))),
         4 => {
             let again = line[at..].to_vec();
             line.extend(again);
@@ -81,7 +81,7 @@ fn mutate(line: &mut Vec<u8>, rng: &mut TestRng) {
 }
 
 /// Puts another value after one of the colons.
-fn replace_value(line: &mut Vec<u8>, rng: &mut TestRng, value: &str) {
+fn replace_value(line: &mut Vec<u8>, rng: &mut Dice, value: &str) {
     let colons: Vec<usize> = (0..line.len()).filter(|at| line[*at] == b':').collect();
     if colons.is_empty() {
         return;
