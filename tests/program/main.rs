@@ -9,6 +9,8 @@ mod hostile;
 mod local_cluster;
 mod models;
 mod page;
+#[path = "../support/rows_program.rs"]
+mod rows_program;
 mod scenarios;
 mod settings;
 mod shop;

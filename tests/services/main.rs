@@ -7,6 +7,8 @@ mod expected_lists;
 #[path = "../support/local_cluster.rs"]
 mod local_cluster;
 mod replay;
+#[path = "../support/rows_program.rs"]
+mod rows_program;
 mod sessions;
 mod setup_commands;
 mod shop_rows;
