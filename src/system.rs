@@ -333,7 +333,7 @@ impl OfProducts {
 /// The audit log, if a file for it is configured.
 fn audit(config: &Config) -> anyhow::Result<Option<Arc<dyn AuditLog>>> {
     let Some(path) = config.sinks.audit.clone() else { return Ok(None) };
-    Ok(Some(Arc::new(FileAudit::open(path).context("no thread for the audit log")?)))
+    Ok(Some(Arc::new(FileAudit::open(path).context("the thread of the audit log cannot be started")?)))
 }
 
 /// Counts what becomes of recommendations, if this is on.

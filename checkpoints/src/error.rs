@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use dataflow::ids::ID_BYTES_MAX;
 use dataflow::time::Time;
 use thiserror::Error;
 
@@ -43,7 +44,7 @@ pub enum Error {
     /// Another version of Vitrine wrote here. Nothing was changed.
     #[error(
         "{} is of format {found}, this version reads format {known}: start the version that wrote it, or give another \
-         directory. (With another directory all is read anew, without what the topics and the archive no longer hold.)",
+         directory. (Then everything is read from the beginning, without what the topics and the archive no longer hold.)",
         path.display()
     )]
     OtherFormat {
@@ -56,8 +57,8 @@ pub enum Error {
     },
     /// The keys in the checkpoint were made with another id key.
     #[error(
-        "the checkpoint of {tick} was taken with another [dataflow] id_key: give that key again. (With another directory \
-         all is read anew, without what the topics no longer hold.)"
+        "the checkpoint of {tick} was taken with another [dataflow] id_key: set that key again, or give another directory. \
+         (Then everything is read from the beginning, without what the topics and the archive no longer hold.)"
     )]
     OtherKey {
         /// The checkpoint's tick.
@@ -76,7 +77,7 @@ pub enum Error {
         on: Time,
     },
     /// An id is longer than allowed.
-    #[error("an id of {bytes} bytes is longer than allowed")]
+    #[error("an id has {bytes} bytes, more than {ID_BYTES_MAX}")]
     IdTooLong {
         /// Its length.
         bytes: usize,

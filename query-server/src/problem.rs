@@ -92,17 +92,17 @@ pub(crate) enum Problem {
     WriteTimeout,
     #[error("the write that the token stands for is not visible yet")]
     NotVisible,
-    #[error("the removal is durable and will be seen, but is not visible yet")]
+    #[error("the removal is durable, but not visible yet")]
     RemovalNotVisible,
-    #[error("the erasure is durable and will be followed, but is not visible yet")]
+    #[error("the erasure is durable, but not visible yet")]
     ErasureNotVisible,
-    #[error("the rule is durable and will be followed, but is not visible yet")]
+    #[error("the rule is durable, but not visible yet")]
     RuleNotVisible,
-    #[error("the list is as of {} ago, and at most {most_ms} ms are asked for{}", ago(*age_ms), lacking(missing))]
+    #[error("the list is {} old, and max_staleness_ms allows {most_ms} ms{}", ago(*age_ms), lacking(missing))]
     TooOld { age_ms: u64, most_ms: u64, missing: Option<Arc<str>> },
-    #[error("nothing is shown yet: the sources are being asked what they hold")]
+    #[error("no state is ready yet: waiting for the sources to say what they hold")]
     Starting,
-    #[error("the state is older than what was answered before the last start; it is being caught up with")]
+    #[error("still catching up to the last state served before the restart")]
     CatchingUp,
     #[error("the process that holds this user {0}")]
     OwnerAway(OwnerFailure),
@@ -384,7 +384,7 @@ mod tests {
         let missing = Some("kafka".into());
         assert_eq!(
             Problem::TooOld { age_ms: 61_000, most_ms: 500, missing }.to_string(),
-            "the list is as of 61 s ago, and at most 500 ms are asked for: it lacks what kafka has, /readyz says why"
+            "the list is 61 s old, and max_staleness_ms allows 500 ms: it lacks what kafka has, /readyz says why"
         );
     }
 

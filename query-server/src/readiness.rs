@@ -18,7 +18,7 @@ pub(crate) fn unreadiness(operations: &Operations, sources: &[SourceView], as_of
     }
     let age_ms = operations.app.clock.now().saturating_sub(as_of);
     if operations.app.registry.freshness().as_of(as_of, &[]).is_none() {
-        reasons.push("nothing is shown yet: the sources are being asked what they hold".into());
+        reasons.push("no state is ready yet: waiting for the sources to say what they hold".into());
     } else if age_ms > operations.settings.staleness_max_ms {
         reasons.push(format!("the newest state shown is as of {}, {} ago", instant::text(as_of), ago(age_ms)));
     }

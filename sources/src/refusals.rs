@@ -45,7 +45,7 @@ impl Refusals {
         if !std::mem::replace(&mut self.too_many, true) {
             tracing::warn!(
                 remembered = REMEMBERED_MAX,
-                "too many rows are refused, further ones are reported at every reading"
+                "too many rows are refused: further ones are reported at every reading"
             );
         }
     }

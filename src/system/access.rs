@@ -110,7 +110,7 @@ impl Following {
             Err(error) => {
                 let trouble = Some(error.to_string());
                 if trouble != self.trouble {
-                    tracing::error!(%error, "the keys before stay valid");
+                    tracing::error!(%error, "the new file of keys cannot be used: the previous keys stay valid");
                 }
                 self.trouble = trouble;
             }

@@ -74,7 +74,7 @@ impl AlsThread {
         let schedule = Schedule::new(using.settings.every, using.clock.now(), has_model);
         let work = Work { using, watch, schedule, training: None, status: status.clone() };
         let thread = std::thread::Builder::new().name("als".into()).spawn(move || work.run(&ending));
-        Ok(AlsThread { slot, status, end, thread: thread.context("no thread for the factor model")? })
+        Ok(AlsThread { slot, status, end, thread: thread.context("the thread of the factor model cannot be started")? })
     }
 
     /// The place of the model in use.
@@ -121,7 +121,7 @@ impl Work {
         match self.schedule.decide(clock.now(), self.training.is_some(), has_caught_up) {
             Decision::Wait => {}
             Decision::Skip => {
-                tracing::warn!("a training of the factor model is skipped: the one before is still running");
+                tracing::warn!("a training of the factor model is skipped: the previous one is still running");
                 update(&self.status, |status| status.skipped += 1);
             }
             Decision::Train => match Training::start(reader.clone(), settings.clone()) {
@@ -129,7 +129,7 @@ impl Work {
                     self.training = Some(training);
                     update(&self.status, |status| status.is_training = true);
                 }
-                Err(error) => self.failed(&format!("no thread for the training: {error}")),
+                Err(error) => self.failed(&format!("the thread of the training cannot be started: {error}")),
             },
         }
     }
@@ -155,7 +155,7 @@ impl Work {
     }
 
     fn failed(&self, reason: &str) {
-        tracing::warn!("no factor model was trained, and the one before stays in use: {reason}");
+        tracing::warn!("no factor model was trained, and the previous one stays in use: {reason}");
         update(&self.status, |status| {
             status.failed += 1;
             status.failure = Some(reason.to_owned());

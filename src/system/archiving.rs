@@ -40,7 +40,8 @@ fn begin(config: &Config, store: Arc<dyn Store>, log: impl Log + Send + 'static)
         // On Linux, the priority belongs to the thread. Without it the archive still works.
         let _ = rustix::process::nice(NICE);
     };
-    Running::start(config.archive.clone(), share, store, log, begin).context("no thread for the archive")
+    Running::start(config.archive.clone(), share, store, log, begin)
+        .context("the thread of the archive cannot be started")
 }
 
 /// Reads the state, for `/v1/status` and metrics.

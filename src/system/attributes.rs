@@ -38,7 +38,7 @@ pub(super) fn start(
     let work = move |go_on: &dyn Fn() -> bool| match attributes.read(go_on) {
         Ok(read) => read.into_iter().for_each(|read| slot.put(read)),
         Err(error) => {
-            tracing::warn!(%error, "the attributes of products are not read, and those before stay in use; trying again");
+            tracing::warn!(%error, "the attributes of products cannot be read: the previous ones stay in use; trying again");
         }
     };
     BackgroundThread::start("attributes", features.attributes_every, work).map(Some)

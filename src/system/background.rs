@@ -47,7 +47,7 @@ impl BackgroundThread {
             }
         };
         let thread = std::thread::Builder::new().name(name.into()).spawn(run);
-        thread.with_context(|| format!("no thread for {name}"))?;
+        thread.with_context(|| format!("thread `{name}` cannot be started"))?;
         Ok(BackgroundThread { is_ending, end: Some(end), ended })
     }
 }

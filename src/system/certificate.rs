@@ -126,7 +126,7 @@ struct Following {
 }
 
 impl Following {
-    /// Reads the files again if one of them is another. While they do not fit each other, the certificate before stays.
+    /// Reads the files again if one of them has changed. While they do not fit each other, the previous certificate stays in use.
     fn look(&mut self) {
         let stamps = self.files.stamps();
         if stamps == self.seen && self.trouble.is_none() {
@@ -140,7 +140,7 @@ impl Following {
             }
             Err(error) => {
                 if self.trouble.as_ref() != Some(&error) {
-                    tracing::error!(%error, "the certificate before stays in use");
+                    tracing::error!(%error, "the new certificate cannot be used: the previous one stays in use");
                 }
                 self.trouble = Some(error);
             }

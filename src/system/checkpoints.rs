@@ -104,8 +104,11 @@ impl Found {
     /// # Errors
     /// When it does not exist, or cannot be read.
     pub(super) fn go_on_from(&mut self, tick: Time, dictionary: &Dictionary) -> anyhow::Result<()> {
-        let what =
-            || format!("cannot continue from the checkpoint of {tick}, as process 0 does: is the directory shared?");
+        let what = || {
+            format!(
+                "cannot continue from the checkpoint of {tick}, as process 0 does: `checkpoint.dir` must be one shared directory"
+            )
+        };
         let checkpoint = self.store.at(tick, self.id_key).with_context(what)?;
         checkpoint.verify_all().with_context(what)?;
         self.restored = Some(Arc::new(Restored::read(checkpoint, dictionary)?));

@@ -72,7 +72,7 @@ pub(super) fn join(config: &Config, start: Option<Start>) -> anyhow::Result<Memb
     }
     let own = End { process: settings.process, key: &settings.key, facts: &facts(config), start, dir };
     let (links, start) = links::join(&hosts, Reach::of(settings), own)?;
-    let start = start.context("process 0 has sent no start")?;
+    let start = start.context("process 0 did not say where to start")?;
     let cluster = dataflow::cluster::Cluster { process: settings.process, links };
     let addresses = hosts.into_iter().map(|host| host.http).collect();
     Ok(Member { cluster, peers: Peers { addresses }, start })
@@ -108,7 +108,9 @@ pub(super) fn agree(own: Option<Time>, start: &Start) -> anyhow::Result<Option<T
         (None, None) => Ok(None),
         (_, Some(tick)) => Ok((own != Some(tick)).then_some(tick)),
         (Some(tick), None) => {
-            bail!("process 0 finds no checkpoint and this process finds one of {tick}: is the directory shared?")
+            bail!(
+                "process 0 finds no checkpoint and this process finds one of {tick}: `checkpoint.dir` must be one shared directory"
+            )
         }
     }
 }

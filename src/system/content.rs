@@ -68,7 +68,7 @@ impl Work {
             }
             Ok(None) => status.failure = None,
             Err(error) => {
-                tracing::warn!(%error, "content vectors are not made, and those before stay in use; trying again");
+                tracing::warn!(%error, "content vectors cannot be made: the previous ones stay in use; trying again");
                 status.failed += 1;
                 status.failure = Some(error.to_string());
             }

@@ -43,7 +43,7 @@ impl FileWatch {
             }
         };
         let thread = std::thread::Builder::new().name(name.into()).spawn(run);
-        let thread = thread.with_context(|| format!("no thread for the {name}"))?;
+        let thread = thread.with_context(|| format!("thread `{name}` cannot be started"))?;
         Ok(FileWatch { end: Some(end), thread: Some(thread) })
     }
 }

@@ -124,7 +124,8 @@ fn start(
         let _ = rustix::process::nice(NICE);
     };
     let name = if kind == "kafka" { "copy-kafka" } else { "copy-postgres" };
-    let thread = CopyThread::start(name, copier, settings.interval, status, begin).context("no thread for a copy")?;
+    let thread = CopyThread::start(name, copier, settings.interval, status, begin)
+        .context("the thread of a copy of lists cannot be started")?;
     Ok(Running { kind, place, thread })
 }
 

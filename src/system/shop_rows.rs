@@ -38,7 +38,8 @@ impl ShopRows {
             let connection = target.connect().map_err(|error| error.to_string())?;
             Ok(Box::new(connection) as PgClient)
         };
-        let store = PostgresStore::open(settings, Arc::new(connect), NAME).context("no thread for the database")?;
+        let store = PostgresStore::open(settings, Arc::new(connect), NAME)
+            .context("the thread of the store's database cannot be started")?;
         Ok(ShopRows { store: Some(Arc::new(store)), followed: None })
     }
 }

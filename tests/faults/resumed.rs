@@ -10,7 +10,7 @@ use std::path::Path;
 /// What is logged where a checkpoint is gone on from, with its tick.
 pub(crate) const RESTORED: &str = "going on from a checkpoint";
 /// What is logged where rows were there, and the tables had to be read again.
-const TABLES_READ: &str = "the log does not tell the changes";
+const TABLES_READ: &str = "the log does not hold the changes";
 
 /// What a fault has left of what a start goes on from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

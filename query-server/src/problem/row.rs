@@ -15,9 +15,9 @@ pub(crate) enum RowProblem {
     Absent(&'static str),
     #[error("the {0} is there already")]
     Present(&'static str),
-    #[error("the row is not the one that if-match names")]
+    #[error("the row has changed: its tag is not the one in if-match")]
     Changed,
-    #[error("the row is there, and changing it needs its tag in if-match")]
+    #[error("the row exists: send its tag in if-match to change it")]
     TagNeeded,
     #[error("{}", in_words(faults))]
     Invalid { index: Option<usize>, faults: Vec<Fault> },
@@ -31,7 +31,7 @@ pub(crate) enum RowProblem {
     UnreadableFile(String),
     #[error("nothing was written: {0}")]
     Unavailable(String),
-    #[error("all of the request was written, or nothing: {0}")]
+    #[error("either the whole request was written or none of it: {0}")]
     Unsure(String),
 }
 

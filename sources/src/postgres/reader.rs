@@ -152,7 +152,9 @@ fn abandon(client: &mut Connection, name: &str, slot: &Slot) {
         return;
     }
     match slot::remove(&mut **client, name) {
-        Ok(()) => tracing::info!(source = NAME, slot = name, "the replication slot was removed: it is of no use now"),
+        Ok(()) => {
+            tracing::info!(source = NAME, slot = name, "the replication slot was removed: nothing follows it any more")
+        }
         Err(error) => {
             let reason = error_text(&error);
             let mend = format!("SELECT pg_drop_replication_slot('{name}');");

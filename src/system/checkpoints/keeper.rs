@@ -236,7 +236,7 @@ impl Writing {
         if last.failure.as_ref() != Some(&failure) {
             tracing::error!(
                 reason = failure,
-                "no checkpoint could be taken; the last one stays, and the attempt is repeated"
+                "no checkpoint could be written: the previous one stays in use, and the next attempt follows"
             );
         }
         last.failed += 1;

@@ -116,7 +116,8 @@ impl WatermarkThread {
     pub(crate) fn start(dir: &std::path::Path, status: Arc<SourceStatus>) -> anyhow::Result<WatermarkThread> {
         let mut mark = WatermarkFile::open(dir, FILE, Arc::new(RealDisk)).with_context(|| {
             let path = dir.join(FILE);
-            format!("what was answered is noted in {}; without that file a start may answer with less", path.display())
+            let holds = "holds the last served time; without it, answers after a restart may be older than before";
+            format!("{} {holds}", path.display())
         })?;
         let floor = mark.read();
         let lease = Arc::new(WatermarkLease::new(floor.unwrap_or_default()));
@@ -130,12 +131,12 @@ impl WatermarkThread {
                         leased.allow(mark.read().unwrap_or_default());
                         status.state(0, State::Live);
                         if told.take().is_some() {
-                            tracing::info!("the served watermark can be noted again, and the visible state advances");
+                            tracing::info!("the served watermark can be written again: the visible state advances");
                         }
                     }
                     Err(error) => {
                         let reason = format!(
-                            "the served watermark cannot be noted, the visible state stands still until it can: {error}"
+                            "the served watermark cannot be noted, and the visible state stands still until it can be: {error}"
                         );
                         // Retries follow continually; only a new reason is logged.
                         if told.as_ref() != Some(&reason) {

@@ -193,7 +193,10 @@ fn hello(own: &End<'_>) -> anyhow::Result<Hello> {
 }
 
 fn ensure_hello(hello: &Hello, is_expected: impl Fn(usize) -> bool) -> anyhow::Result<()> {
-    ensure!(hello.protocol == PROTOCOL, "it speaks another protocol");
+    ensure!(
+        hello.protocol == PROTOCOL,
+        "it speaks another protocol: all processes must run the same version of Vitrine"
+    );
     ensure!(is_expected(hello.process), "process {} is not expected here", hello.process);
     Ok(())
 }

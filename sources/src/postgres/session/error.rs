@@ -31,7 +31,7 @@ pub(crate) enum Error {
     Server(#[from] postgres::Error),
     /// The server cannot read a row of this table.
     #[error(
-        "the server cannot read a row of table {table}, and which one cannot be found out: {}; to mend it: repair the row",
+        "the server cannot read a row of table {table}, and Vitrine cannot find out which one: {}; repair that row",
         error_text(.error)
     )]
     Row { which: SourceTable, table: String, error: postgres::Error },
@@ -48,10 +48,10 @@ pub(crate) enum Error {
     ServerMessage(String),
     #[error("the server has not answered for {} s", .0.as_secs())]
     NoAnswer(Duration),
-    #[error("the server's log has not come for {} s, though it has gone on", .0.as_secs())]
+    #[error("the server's log has not come for {} s, although the server has written more of it", .0.as_secs())]
     NoLog(Duration),
     /// A pooler or balancer has led two sessions to different servers.
-    #[error("one session has come to another server than the other: the connection string must lead to one server")]
+    #[error("the two sessions reached different servers: the connection string must lead to one server")]
     DifferentServers,
     /// The server violated its protocol.
     #[error("the server's log cannot be read: {0}")]

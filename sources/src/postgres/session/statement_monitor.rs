@@ -36,7 +36,7 @@ impl StatementMonitor {
         let case = self.clone();
         let started = thread::Builder::new().name("postgres-look".into()).spawn(move || case.look(&limits));
         if let Err(error) = started {
-            tracing::warn!(source = NAME, %error, "no thread to look at a silent server");
+            tracing::warn!(source = NAME, %error, "the thread that asks what a silent server does cannot be started");
         }
     }
 

@@ -100,7 +100,7 @@ impl Follower {
             let (from, to) = (held.place, place);
             tracing::warn!(
                 source = NAME, %from, %to, reason,
-                "the log does not tell the changes in this range: the tables were read, what differs shows in one tick"
+                "the log does not hold the changes of this range: the tables were read, and the difference is one tick"
             );
         }
         let fingerprint = Some(self.resume.read(place, identity).fingerprint());
