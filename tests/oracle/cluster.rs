@@ -10,7 +10,6 @@ use dataflow::index_reader::IndexReader;
 use dataflow::publish::PublishedSnapshots;
 use dataflow::rules::Rules;
 use dataflow::worker_graph::WorkerGraph;
-use harness::Dice;
 use timely::worker::Worker;
 
 use crate::given::{History, Update, World};
@@ -168,14 +167,18 @@ impl Member<'_> {
     }
 
     fn straggle(&mut self, seed: u64) {
-        let mut dice = Dice::new(seed ^ self.worker.index() as u64);
+        let mut random = seed ^ (self.worker.index() as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut chance = |of: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % of
+        };
         for tick in 0..self.history.ticks.len() {
-            let parts = 1 + dice.below(2_usize);
+            let parts = 1 + chance(2) as usize;
             for part in 0..parts {
                 self.give(tick, part, parts);
-                for _ in 0..dice.below(8) {
+                for _ in 0..chance(8) {
                     self.worker.step();
-                    if dice.below(3) > 0 && self.worker_graph.publish() && dice.below(2) > 0 {
+                    if chance(3) > 0 && self.worker_graph.publish() && chance(2) > 0 {
                         self.samples.extend(look(self.reader, self.world));
                     }
                 }

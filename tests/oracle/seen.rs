@@ -8,6 +8,7 @@ use dataflow::index_reader::for_you::Asked;
 use dataflow::index_reader::{IndexReader, Kind, ProductFeatures, ReadView, Repeat, Scored, Scorer, UserFeatures};
 use dataflow::merchandising::{Arranged, Arrangement, MerchList};
 use dataflow::time::{Diff, Millis, Time};
+use recommend::{Models, Recommender, Settings, SimilarProduct, SimilarReason, TestSettings, Workspace};
 
 use crate::given::{History, World};
 use crate::interactions::Did;
@@ -148,21 +149,24 @@ fn did(features: UserFeatures) -> Did {
 /// What is similar to each product, and what is recommended to somebody who viewed the first few.
 pub(crate) fn look_at_similar(reader: &IndexReader, world: &World, samples: &mut Vec<Sample>) {
     let (view, rules) = (reader.wide_view_any(), reader.rules());
-    let mut scorer = Scorer::new(&rules.co_views);
-    let (as_of, mut rows) = (view.as_of(), Vec::new());
-    let pairs = |rows: &[(Neighbor, Diff)]| {
-        rows.iter().map(|(row, copies)| (once(row.product, *copies), row.weight())).collect::<Vec<_>>()
+    let (mut scorer, mut workspace) = (Scorer::new(&rules.co_views), Workspace::new(rules));
+    let recommender = Recommender::new(rules, Settings::default(), &TestSettings::default(), Models::default());
+    let (as_of, mut rows) = (view.as_of(), Vec::<(Neighbor, Diff)>::new());
+    let shown = |row: &SimilarProduct| match row.reason {
+        SimilarReason::CoViewed { weight } => (row.product, weight),
+        SimilarReason::Alike { .. } => panic!("there are no content vectors"),
     };
     for (number, &product) in world.products.iter().enumerate() {
         samples.push(Sample { as_of, seen: Seen::Viewers(product, view.viewers(product)) });
         view.similar(product, &mut rows);
-        let heaviest = pairs(&rows);
-        view.similar_shown(product, &scorer, &mut rows);
-        samples.push(Sample { as_of, seen: Seen::Similar(product, [heaviest, pairs(&rows)]) });
-        let find = |size| rows.iter().map(|(row, _)| row.product).take(size).collect();
+        let heaviest = rows.iter().map(|(row, copies)| (once(row.product, *copies), row.weight())).collect();
+        let shown: Vec<(ProductKey, u64)> =
+            recommender.all_similar(&view, product, rules.co_views.similar, &mut workspace).iter().map(shown).collect();
+        let find = |size| shown.iter().map(|(product, _)| *product).take(size).collect();
         let arrangement = view.arranged(MerchList::SimilarTo(product), rules.list_size, find, |product| *product);
         let seen = Seen::Arranged(On::SimilarTo(number), None, rows_of(arrangement, |product| *product));
         samples.push(Sample { as_of, seen });
+        samples.push(Sample { as_of, seen: Seen::Similar(product, [heaviest, shown]) });
     }
     let (viewed, exclude) = (world.products[..3].to_vec(), world.products[4]);
     let asked = Asked { history: &viewed, exclude: &[exclude], size: rules.list_size };

@@ -65,16 +65,6 @@ impl<'a> WideView<'a> {
         rows.truncate(Similar::rows_max(self.own.rules()));
     }
 
-    /// The similar products in the order in which people see them: by the weight and the candidate's number of viewers,
-    /// as `scorer` ranks candidates. Without products that the rules do not let show.
-    pub fn similar_shown(&self, product: ProductKey, scorer: &Scorer, rows: &mut Vec<(Neighbor, Diff)>) {
-        self.similar(product, rows);
-        rows.retain(|(neighbor, _)| self.may_show(neighbor.product));
-        rows.sort_by_cached_key(|(neighbor, _)| {
-            (std::cmp::Reverse(scorer.relevance(neighbor.weight(), self.viewers(neighbor.product))), neighbor.product)
-        });
-    }
-
     /// The number of users in whose histories a product is; 0 if co-views are off.
     #[must_use]
     pub fn viewers(&self, product: ProductKey) -> u64 {
