@@ -161,6 +161,7 @@ fn first_relevant(
 mod tests {
     use dataflow::dictionary::Dictionary;
     use dataflow::ids::Ids;
+    use harness::Dice;
 
     use super::*;
 
@@ -173,18 +174,14 @@ mod tests {
     #[test]
     fn the_first_are_those_of_a_whole_sort() {
         let dictionary = Dictionary::new(Ids::new([7; 16]));
-        let mut state = 1u64;
-        let mut below = |bound: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % bound
-        };
+        let mut dice = Dice::new(1);
         for round in 0..200 {
-            let mut rows: Vec<(Neighbor, u64)> = (0..below(60))
+            let mut rows: Vec<(Neighbor, u64)> = (0..dice.below(60))
                 .map(|number| {
                     let product = dictionary.product(&format!("product-{number}")).expect("no collision");
-                    let weight = 1 + below(500);
+                    let weight = 1 + dice.below(500_u64);
                     // At least the users that the weight needs, and often many more.
-                    (Neighbor::new(weight, product), weight.div_ceil(64) + below(3) * below(400))
+                    (Neighbor::new(weight, product), weight.div_ceil(64) + dice.below(3) * dice.below(400))
                 })
                 .collect();
             rows.sort_unstable();

@@ -107,6 +107,8 @@ impl Allowance {
 
 #[cfg(test)]
 mod tests {
+    use harness::Dice;
+
     use super::*;
 
     /// A bucket as the textbook has it: tokens in parts of a token, which come back with time.
@@ -126,21 +128,15 @@ mod tests {
 
     #[test]
     fn it_is_the_bucket_of_the_textbook() {
-        // Fixed linear congruential numbers, so that a failure comes again.
-        let mut state = 17_u64;
-        let mut dice = move |sides: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % sides
-        };
-        let (mut taken, mut refused) = (0, 0);
+        let (mut dice, mut taken, mut refused) = (Dice::new(17), 0, 0);
         for _ in 0..200 {
-            let rate = Rate { requests_per_s: dice(500) as u32 + 1, burst: dice(20) as u32 + 1 };
+            let rate = Rate { requests_per_s: dice.below(500) + 1, burst: dice.below(20) + 1 };
             let (allowance, token_ns) = (Allowance::new(rate), SECOND_NS / u64::from(rate.requests_per_s));
             let burst = u64::from(rate.burst);
             let mut plain = PlainBucket { parts: burst * token_ns, at_ns: 0 };
             let mut now_ns = 0;
             for _ in 0..300 {
-                now_ns += dice(2 * token_ns) * dice(3);
+                now_ns += dice.below(2 * token_ns) * dice.below(3_u64);
                 match (allowance.take(now_ns), plain.take(now_ns, token_ns, burst)) {
                     (Ok(own), Some(left)) => {
                         assert_eq!(own.left, left);

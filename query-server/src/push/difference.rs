@@ -41,6 +41,8 @@ pub(super) fn difference<T: PartialEq<U>, U>(before: &[T], after: &[U]) -> Diffe
 
 #[cfg(test)]
 mod tests {
+    use harness::Dice;
+
     use super::*;
 
     /// What a client does.
@@ -55,15 +57,11 @@ mod tests {
 
     #[test]
     fn a_client_that_applies_it_has_the_list() {
-        let mut state = 5_u64;
-        let mut dice = move |sides: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % sides
-        };
+        let mut dice = Dice::new(5);
         for _ in 0..2000 {
-            let (length, other) = (dice(12), dice(12));
-            let before: Vec<u64> = (0..length).map(|_| dice(9)).collect();
-            let after: Vec<u64> = (0..other).map(|_| dice(9)).collect();
+            let (length, other) = (dice.below(12), dice.below(12));
+            let before: Vec<u64> = (0..length).map(|_| dice.below(9)).collect();
+            let after: Vec<u64> = (0..other).map(|_| dice.below(9)).collect();
             let found = difference(&before, &after);
             assert_eq!(applied(&before, &found, &after), after, "{before:?} {after:?} {found:?}");
         }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::Ids;
 use dataflow::time::Millis;
+use harness::Dice;
 use recommend::SourceName;
 use serde_json::{Value, json};
 
@@ -56,16 +57,11 @@ fn plain(records: &[Record], user: &str) -> Vec<Value> {
 
 /// Many orders of few users, at distinct times.
 fn orders() -> Vec<Record> {
-    let mut state = 5u64;
-    let mut below = |bound: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % bound
-    };
-    let (now, mut records) = (now_ms(), Vec::new());
+    let (mut dice, now, mut records) = (Dice::new(5), now_ms(), Vec::new());
     for number in 0..150 {
-        let (order, user) = (format!("order-{number}"), format!("user-{}", below(3)));
-        for _ in 0..=below(3) {
-            let product = format!("product-{}", below(5) * below(4));
+        let (order, user) = (format!("order-{number}"), format!("user-{}", dice.below(3)));
+        for _ in 0..=dice.below(3) {
+            let product = format!("product-{}", dice.below(5) * dice.below(4));
             records.push(ordered(&order, &user, &product, now - 1_000_000 + number));
         }
     }

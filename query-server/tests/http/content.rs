@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::Ids;
+use harness::Dice;
 use recommend::content::{Content, Embeddings};
 use recommend::{ContentModel, ContentSlot, Models, ServedContent, SourceName};
 use serde_json::{Value, json};
@@ -34,11 +35,8 @@ fn put(slot: &ContentSlot, version: u64, given: &Given) {
 
 /// Random embeddings of eight whole numbers.
 fn random_embeddings<'a>(products: impl IntoIterator<Item = &'a String>) -> Given {
-    let mut state = 7_u64;
-    let mut number = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((state >> 33) % 101) as f32 - 50.0
-    };
+    let mut dice = Dice::new(7);
+    let mut number = || f32::from(dice.below(101_u8)) - 50.0;
     products.into_iter().map(|product| (product.clone(), (0..8).map(|_| number()).collect())).collect()
 }
 

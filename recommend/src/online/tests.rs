@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{Ids, OrderKey};
+use harness::Dice;
 
 use super::*;
 
@@ -136,24 +137,21 @@ fn attribute(kept: &mut [PlainAnswer], event: &PlainEvent, bought: &mut Vec<(usi
 #[test]
 fn events_are_attributed_as_a_plain_recomputation_does() {
     for round in 0..30_u64 {
-        let mut state = round;
-        let mut below = |bound: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            usize::try_from((state >> 33) % bound as u64).unwrap()
-        };
+        let mut dice = Dice::new(round);
         let (remembered, sources) = (12, [SourceName::CoViews, SourceName::Content, SourceName::BestSellers]);
         let shop = small(remembered);
         let (mut answers, mut bought): (Vec<PlainAnswer>, _) = (Vec::new(), Vec::new());
         let mut now = 1_000_000;
         for step in 0..400 {
-            now += below(400) as Millis;
+            now += dice.below(400_u64);
             shop.clock.0.store(now, Ordering::Relaxed);
-            if below(3) == 0 {
-                let user = (below(4) > 0).then(|| below(5));
+            if dice.below(3) == 0 {
+                let user = (dice.below(4) > 0).then(|| dice.below(5));
                 let mut left: Vec<usize> = (0..8).collect();
-                let rows: Vec<(usize, SourceName)> =
-                    (0..1 + below(3)).map(|_| (left.swap_remove(below(left.len())), sources[below(3)])).collect();
-                let variant = Variant::ALL[below(2)];
+                let rows: Vec<(usize, SourceName)> = (0..1 + dice.below(3))
+                    .map(|_| (left.swap_remove(dice.below(left.len())), sources[dice.below(3)]))
+                    .collect();
+                let variant = Variant::ALL[dice.below(2)];
                 let id = format!("answer-{step:015}");
                 let shown: Vec<ShownRow> = rows
                     .iter()
@@ -164,11 +162,12 @@ fn events_are_attributed_as_a_plain_recomputation_does() {
                 answers.push(PlainAnswer { id, user, at: now, variant, rows, hits: vec![], conversions: vec![] });
                 continue;
             }
-            let (user, product, is_purchase) = (below(5), below(8), below(3) == 0);
-            let named = (below(3) == 0 && !answers.is_empty()).then(|| answers[below(answers.len())].id.clone());
-            let order = (is_purchase && below(3) > 0).then(|| below(40));
+            let (user, product, is_purchase) = (dice.below(5), dice.below(8), dice.below(3) == 0);
+            let named =
+                (dice.below(3) == 0 && !answers.is_empty()).then(|| answers[dice.below(answers.len())].id.clone());
+            let order = (is_purchase && dice.below(3) > 0).then(|| dice.below(40));
             // Events may come late.
-            let at = now - below(300) as Millis;
+            let at = now - dice.below(300_u64);
             let signal = if is_purchase { Signal::Purchase } else { Signal::Interest };
             let products = [shop.products[product]];
             shop.online.read(&ReadEvent {
