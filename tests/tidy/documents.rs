@@ -12,7 +12,8 @@ const CONTENTS: &str = "docs/SUMMARY.md";
 const HISTORY: &str = "CHANGELOG.md";
 
 /// A path begins with one of these. Listed here and not read from the checkout: a directory that is gone must be noticed.
-const TOP: [&str; 20] = [
+const TOP: [&str; 25] = [
+    "archive",
     "benches",
     "checkpoints",
     "clients",
@@ -22,10 +23,14 @@ const TOP: [&str; 20] = [
     "events",
     "examples",
     "harness",
+    "kafka-batch",
+    "models",
+    "notebooks",
     "postgres-tls",
     "query-server",
     "recommend",
     "scripts",
+    "services",
     "settings",
     "simulation",
     "sinks",
