@@ -6,9 +6,9 @@
 //! flags ────────────────┘     (unknown key: error)        (+ defaults)
 //! ```
 //! A setting is declared once, as a field of the struct that uses it, with its unit, default, bounds and sentence
-//! ([`settings::section!`]): `[server]` in `query-server`, `[rules]` and the ticks in `dataflow`, `[recommendations]` in `recommend`, `[models.als]` and `[models.content]` in `models`, `[postgres]` in `sources`,
-//! `[archive]` in `archive`, `[store]` in `store`,
-//! the others here. [`sections`] lists them; the example file and the table of the documentation are printed from it.
+//! ([`settings::section!`]): `[server]` in `query-server`, `[rules]` and the ticks in `dataflow`, `[recommendations]` in
+//! `recommend`, `[models.als]` and `[models.content]` in `models`, `[postgres]` in `sources`, `[archive]` in `archive`, `[store]`
+//! in `store`, the others here. [`sections`] lists them; the example file and the table of the documentation are printed from it.
 
 mod auth;
 mod check;

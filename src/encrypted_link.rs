@@ -70,7 +70,7 @@ pub fn answer(socket: TcpStream) -> anyhow::Result<Encrypted> {
     shake_hands(socket, ServerConnection::new(Arc::new(config))?.into())
 }
 
-/// A key that nobody has used before.
+/// A new random key.
 fn own_key() -> anyhow::Result<CertifiedKey> {
     let mut der = PKCS8.to_vec();
     der.resize(PKCS8.len() + 32, 0);

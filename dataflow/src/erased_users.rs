@@ -63,7 +63,7 @@ impl FromIterator<(UserKey, Millis)> for ErasedUntilByUser {
     }
 }
 
-/// What a worker's arrangements have heard of erasures. When an arrangement has completed a tick, the erasures of this tick
+/// The erasures that a worker's arrangements have received. When an arrangement has completed a tick, the erasures of this tick
 /// are here.
 #[derive(Default)]
 pub(crate) struct ErasedUsers {

@@ -1,6 +1,6 @@
 //! The changes that events make in the graph's inputs: views and removals change a history, purchases may count, and while
-//! features are on, every event changes what is known of its user. Merchandising rules change the rule set, and an erasure
-//! takes out what is known of a user.
+//! features are on, every event changes the features of its user. Merchandising rules change the rule set, and an erasure
+//! takes out the rows of a user.
 
 use dataflow::dictionary::{Collision, KeyCache};
 use dataflow::ids::{IdentityKey, OrderKey, ProductKey, UserKey};
@@ -15,7 +15,7 @@ use dataflow::time::{Millis, Time};
 use crate::metadata_values::{KeyValue, values};
 use crate::{DeadLetter, Event, EventKind, Malformed, RawRecord, RecordTime};
 
-/// A change of what is known of one user, in keys.
+/// A change of one user's rows, in keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct EventChange {
     user: UserKey,

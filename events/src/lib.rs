@@ -79,7 +79,7 @@ pub const BYTE_ORDER_MARK: char = '\u{feff}';
 /// time, which was set to cover the views it removes.
 ///
 /// # Errors
-/// [`Malformed`] names the fault and its field. The record is wrong for good: retrying cannot help.
+/// [`Malformed`] names the fault and its field. The record stays wrong: a retry cannot help.
 pub fn decode<'a>(
     payload: &'a [u8],
     record_time: Option<RecordTime>,

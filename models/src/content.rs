@@ -1,5 +1,5 @@
-//! Products that are alike by what is written about them, or by embeddings that the shop gives: for new products, and for
-//! shops with few users.
+//! Products that are alike by their texts, or by embeddings that the shop gives: for new products, and for shops with few
+//! users.
 //!
 //! ```text
 //! name, description, category, attributes ─▶ terms ─▶ hashed TF-IDF ─┐

@@ -135,7 +135,7 @@ pub struct AlsStatus {
     pub version: Option<u64>,
     /// The time of the newest view that it has learned from.
     pub data_until_ms: Option<u64>,
-    /// Why another version, which should be in use, is not: the file and what is wrong with it.
+    /// Why the version that should be in use is not: the file and its fault.
     pub refused: Option<String>,
     /// Whether a training is running.
     pub is_training: bool,

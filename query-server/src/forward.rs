@@ -4,8 +4,8 @@
 //! client ─▶ this process ── request, newest tick shown here ──▶ owner: waits until it shows that tick, answers
 //!        ◀─ waits until it shows that tick ◀── answer, newest tick shown there ──
 //! ```
-//! If the servers speak TLS, so do these connections. So `as_of` does not go back for a client of one process, whoever holds the users. A request is passed on once: the
-//! header field with the tick marks it as passed on.
+//! So `as_of` does not go back for a client of one process, whichever process holds the user. A request is passed on once: the
+//! header field with the tick marks it as passed on. If the servers speak TLS, so do these connections.
 
 mod counts;
 

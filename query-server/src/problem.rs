@@ -242,7 +242,7 @@ pub(crate) const OF_LISTS: &[Problem] = &[Problem::CatchingUp, Problem::Starting
 /// Errors of requests that read a list of a model.
 pub(crate) const OF_MODELS: &[Problem] = &[Problem::ModelOff("")];
 
-/// Errors of requests for what is of the shadow.
+/// Errors of requests for lists of the shadow.
 pub(crate) const OF_SHADOW: &[Problem] = &[Problem::ShadowOff];
 
 /// Errors of requests for features.

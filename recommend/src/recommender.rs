@@ -66,8 +66,8 @@ impl Recommender {
     }
 
     /// The first `size` similar products of a product, as people see them; none if there are fewer than
-    /// `rules.items_min`. Products that were viewed together with it come first; what is missing are products like it, by
-    /// their content vectors.
+    /// `rules.items_min`. Products that were viewed together with it come first; products with similar content
+    /// vectors fill the rest.
     pub fn similar<'w>(
         &self,
         view: &WideView<'_>,

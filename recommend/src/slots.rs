@@ -1,4 +1,4 @@
-//! The places of what is learned outside the graph: the factor model and the content vectors in use.
+//! The slots of the models that are learned outside the graph: the factor model and the content vectors in use.
 
 use std::sync::Arc;
 

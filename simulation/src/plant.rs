@@ -34,9 +34,9 @@ pub enum Plant {
     PublicationUnseen,
     /// A DELETE is answered before its removal is in the log.
     DeleteBeforeDurable,
-    /// A process that goes on from a checkpoint does not recognise repeats of events.
+    /// A process that restarts from a checkpoint does not recognise repeats of events.
     RepeatCounted,
-    /// Erasures that were read are not read again by a process that goes on from an older checkpoint.
+    /// Erasures that were read are not read again by a process that restarts from an older checkpoint.
     ErasedUserRestored,
     /// A process that goes on from a checkpoint counts views that had left their histories because of their age.
     RetiredPairReturns,

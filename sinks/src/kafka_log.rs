@@ -22,7 +22,7 @@ pub use self::topics::{
 use crate::Report;
 use crate::log::{AppendError, Appending, Bound, EventLog, Record, Refused, Room, Stream, Unavailable};
 
-/// How long a client that has failed for good stays before it is replaced, so that a lasting cause does not create a
+/// How long a client that has failed permanently stays before it is replaced, so that a lasting cause does not create a
 /// client with every append.
 const REPLACE_AFTER: Duration = Duration::from_secs(1);
 

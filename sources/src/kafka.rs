@@ -29,7 +29,7 @@
 //! is reported. If a topic deletes records before they are read, they are looked for in the archive as well.
 //!
 //! # Errors
-//! - *This record is wrong* (definite): a dead letter, counted by its reason; the stream goes on. When the channel of dead
+//! - *This record is wrong* (definite): a dead letter, counted by its reason; the stream continues. When the channel of dead
 //!   letters is full, the partition waits with its letter; its position stays before the record.
 //! - *A broker is away, a topic is missing, a partition has no leader* (transient): reported as the reason of `Retrying`
 //!   and retried for ever. Answers continue from the records that were read. A topic is never created. Ticks do not wait
@@ -97,7 +97,7 @@ pub const NAME: &str = "kafka";
 /// none: the partition is read from its first record.
 pub type Resume = Arc<dyn Fn(&str, i32) -> Option<Position> + Send + Sync>;
 
-/// What reading goes on from.
+/// The positions from which reading continues.
 #[derive(Clone)]
 pub struct ReadFrom {
     /// The kept positions.

@@ -7,9 +7,10 @@
 //! # The service time of a record
 //! In live operation a record counts from the moment it is read. In a replay it counts from its *service time*: the latest of
 //! its own time and the times of the records before it in its partition. Its own time is the time of its event: the time that
-//! the event states, but, unless it is a removal, not after the time of the record. So no step has an event of after it. A step `S` has exactly the records whose service time is `S` or earlier. So a record that came late
-//! counts when it came, as it did live. The lists of a step depend only on the records of the partitions, not on the number
-//! of workers, the sizes of batches, or the machine.
+//! the event states, but, unless it is a removal, not after the time of the record. So no step has an event that happened after
+//! it. A step `S` has exactly the records whose service time is `S` or earlier. So a record that came late counts when it came,
+//! as it did live. The lists of a step depend only on the records of the partitions, not on the number of workers, the sizes of
+//! batches, or the machine.
 //!
 //! Service times never fall within a partition. A record beyond the last step counts at no step and delays nothing: one
 //! wrong clock does not end a partition. A record after it counts if its own record is dated at or before the last step;

@@ -9,7 +9,7 @@ use harness::{Process, free_port, wait_until};
 use serde_json::{Value, json};
 
 /// More than anything here takes on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(120);
 
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 
@@ -26,7 +26,7 @@ impl Program {
     pub(crate) fn run(args: &[&str]) -> Program {
         let address = format!("127.0.0.1:{}", free_port());
         let mut command = harness::clean(env!("CARGO_BIN_EXE_vitrine"));
-        command.args(args).args(["--listen", &address]);
+        command.args(args).args(["--listen", &address, "--set", "server.wait_ms_max=60000"]);
         let program = Program { process: Process::spawn("vitrine", command), url: format!("http://{address}") };
         wait_until(SOON, "the program is ready", || {
             program.try_ask("GET", "/readyz", "").is_ok_and(|answer| answer.status == 200)

@@ -38,7 +38,7 @@ impl DeltaLog {
     }
 
     /// The log without what erasures before it cover; `None` if there was an erasure since it began, because the log does not
-    /// say what that has taken out.
+    /// name the rows that the erasure took out.
     pub(crate) fn without(self, erased: &ErasedUsers) -> Option<DeltaLog> {
         (erased.last() <= self.after).then(|| DeltaLog { erased: erased.users(), ..self })
     }

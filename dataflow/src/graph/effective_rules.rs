@@ -1,5 +1,5 @@
-//! The merchandising rules of one set that are effective, and what they come to: products on no list, products that histories
-//! leave out, pins, buries and caps.
+//! The effective merchandising rules of one set, and their effects: products on no list, products that histories leave out,
+//! pins, buries and caps.
 
 use differential_dataflow::VecCollection;
 use timely::dataflow::StreamVec;
@@ -11,7 +11,7 @@ use crate::rules::ListSet;
 use crate::time::{Diff, Time};
 use crate::trace::arranged::{BySelf, by_self};
 
-/// What the effective rules come to.
+/// The effects of the effective rules.
 pub(super) struct Effective<'s> {
     effects: VecCollection<'s, Time, Effect, Diff>,
     off_lists: BySelf<'s, ProductKey, Diff>,

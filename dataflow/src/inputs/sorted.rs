@@ -7,8 +7,8 @@
 //! Runs that are sorted already pass all of that unchanged: one sort of the run costs less than half of the merges. A row that
 //! changes several times in a run becomes one update.
 //!
-//! Long runs are first distributed by the highest bits of their keys, which are hashes: what is left to sort are pieces that
-//! stay in a core's own cache.
+//! Long runs are first distributed by the highest bits of their keys, which are hashes: each piece then fits into a
+//! core's own cache while it is sorted.
 
 use differential_dataflow::VecCollection;
 use differential_dataflow::difference::{IsZero as _, Semigroup as _};
@@ -92,7 +92,7 @@ impl<T: Table> SortedSession<T> {
     }
 }
 
-/// Sorts the updates of a run by their rows. Updates of one row come to stand together.
+/// Sorts the updates of a run by their rows. Updates of one row become adjacent.
 fn sort<T: Table>(run: &mut Vec<(Pair<T>, T::Diff)>, spare: &mut Vec<(Pair<T>, T::Diff)>) {
     if run.len() < DISTRIBUTED_MIN {
         run.sort_unstable_by_key(|(row, _)| *row);

@@ -23,7 +23,7 @@ settings::choice! {
     }
 }
 
-/// The words that name a list by themselves.
+/// The names of lists without an id.
 const LISTS: [(&str, MerchList); 5] = [
     ("bestsellers", MerchList::BestSellers),
     ("similar", MerchList::Similar),

@@ -25,7 +25,7 @@ use crate::merchandising::{MerchAction, MerchList, RuleId, RuleVersion};
 use crate::rules::ListSet;
 use crate::time::{Diff, Time};
 
-/// What the effective rules come to.
+/// One effect of the effective rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Effect {
     /// The product is on no list.
@@ -171,7 +171,7 @@ impl Schedule {
     }
 }
 
-/// What a rule comes to.
+/// The effects of a rule.
 fn effects_of(rule: RuleId, action: MerchAction) -> impl Iterator<Item = Effect> {
     let effects = match action {
         MerchAction::Hide(product) => [Some(Effect::OffLists(product)), Some(Effect::OffHistories(product))],

@@ -38,7 +38,7 @@ pub struct Traces {
     pub(crate) base: Option<Tables<tables::Traces>>,
     /// The business numbers.
     pub(crate) rules: Rules,
-    /// The erased users that the arrangements have heard of.
+    /// The erased users that the arrangements have received.
     pub(crate) erased_users: Rc<ErasedUsers>,
     /// The users of this worker whose sessions may have to be settled.
     pub(crate) settling: Rc<RefCell<Settling>>,

@@ -90,7 +90,7 @@ struct UserErasures {
     generation: u16,
 }
 
-/// The erasures that an arrangement has heard of.
+/// The erasures that an arrangement has received.
 pub(super) struct Erasing<K, V, R> {
     rule: EraseRule<K, V, R>,
     /// Rows of this tick were restored as of it, together with their erasures: they need no comparison.

@@ -160,7 +160,7 @@ async fn write(
             _ => view.rule_written_at(id),
         }
     };
-    // A version is dated after the one before, also where the clock that dated that one is ahead of this one.
+    // A version is dated after the previous version, even if the clock that dated the previous one is ahead of this clock.
     let at = operations.app.clock.now().max(written_at + 1);
     let writing = operations.app.event_writer.write_rule(id, text.as_ref(), at);
     let timeout = Duration::from_millis(operations.settings.intake_timeout_ms);

@@ -84,7 +84,7 @@ pub(crate) async fn run(listener: TcpListener, queues: Vec<ThreadQueue>, operati
             // An error of the system, such as no free file descriptor.
             Err(error) => {
                 let (pause, is_new) = failure.occurs(Instant::now());
-                // A shortage of file descriptors has been logged already, and can come to this.
+                // A shortage of file descriptors can end here; it has been logged already.
                 if is_new && !shortage.is_going_on() {
                     tracing::warn!(%error, "cannot accept connections; trying again until it works");
                 }

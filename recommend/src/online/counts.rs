@@ -10,7 +10,7 @@ use super::shown::ShownRow;
 use crate::source_name::SourceName;
 use crate::variant::Variant;
 
-/// Versions of a model that are told apart for each variant and source; older ones are forgotten.
+/// Versions of a model that are counted separately for each variant and source; older ones are forgotten.
 const MODELS_MAX: usize = 4;
 
 const HOUR_MS: Millis = 60 * 60 * 1000;
@@ -32,7 +32,7 @@ pub(super) struct AnswerCounts {
     pub(super) answers_converted: u64,
 }
 
-/// What became of the products that one source recommended.
+/// Outcomes of the products that one source recommended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceCounts {
     /// The variant.

@@ -69,7 +69,7 @@ struct Batch {
 }
 
 impl<D: Destination, L: ShownLists> Copier<D, L> {
-    /// A copier of `lists` to `destination`; `waiting` is told which lists change.
+    /// A copier of `lists` to `destination`; `waiting` receives the names of lists that change.
     pub fn new(
         destination: D,
         lists: L,

@@ -1,4 +1,4 @@
-//! Where the archive ends and the topic goes on: the two must meet without a gap or an overlap.
+//! Where the archive ends and the topic continues: the two must meet without a gap or an overlap.
 //!
 //! ```text
 //! archive   start ──────────────── end

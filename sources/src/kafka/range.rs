@@ -5,8 +5,8 @@
 //! pin: topics, partitions, first offsets and ends ─▶ open, once a worker: a queue a partition ─▶ PartitionReplay ─▶ Inputs
 //!      └ an archive, if there is one: the offsets before                  └ first the archive, then the topic
 //! ```
-//! The records of a partition begin in the archive and go on in the topic at the offset after the archive's last. A partition of
-//! which offsets are in neither is an error.
+//! The records of a partition begin in the archive and continue in the topic at the offset after the archive's last. An offset
+//! that is in neither is an error.
 //!
 //! Unlike the source that follows (see [`crate::kafka`]), a range is finite, and so is its patience: a fault that the source
 //! would retry for ever is an error here after a while.

@@ -55,7 +55,7 @@ impl<'a> RecordApplier<'a> {
         time.filter(|time| *time <= self.bounds.now.saturating_add(self.bounds.future_max))
     }
 
-    /// Feeds a record, or refuses it for good.
+    /// Feeds a record, or makes it a dead letter.
     pub(super) fn apply(
         &mut self,
         id: &PartitionId,
@@ -77,7 +77,7 @@ impl<'a> RecordApplier<'a> {
         Ok(())
     }
 
-    /// Feeds a record of the topic of rules, or refuses it for good.
+    /// Feeds a record of the topic of rules, or makes it a dead letter.
     fn apply_rule(&mut self, id: &PartitionId, record: &Record<'_>) -> Result<(), Box<DeadLetter>> {
         let (stream, partition, offset) = (&*id.topic, id.partition, record.offset);
         let payload = record.payload.unwrap_or_default();

@@ -18,7 +18,7 @@ use super::patience::{AGAIN, PeerWait, Repeated};
 /// before.
 const CALLS_MAX: usize = 64;
 
-/// A call that has come to its end.
+/// A finished call.
 struct Ended {
     number: u64,
     answer: Result<(Link, usize), LinkRefusal>,
@@ -120,7 +120,7 @@ impl Calls {
 }
 
 fn hang_up(link: &TcpStream) {
-    // The caller may have disconnected by itself.
+    // The caller may have disconnected already.
     let _ = link.shutdown(Shutdown::Both);
 }
 

@@ -9,8 +9,8 @@
 //! caller ◀─ sealed: the objection of either                   ◀─ called
 //! ```
 //! A seal is an HMAC-SHA256 under the key over both hellos, the speaker, the TLS session and the content: it cannot be
-//! replayed on another link, nor sent back, and whoever stands between the two ends has another session with each of
-//! them. Before a process ends because of an objection, the other process has received it, so both know the reason.
+//! replayed on another link, nor sent back, and a man in the middle has a different session with each of the two
+//! ends. Before a process ends because of an objection, the other process has received it, so both know the reason.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -86,7 +86,7 @@ struct Hello {
     protocol: String,
     process: usize,
     once: [u64; 4],
-    /// Whether this end has a key, and therefore goes on within TLS.
+    /// Whether this end has a key, and therefore continues within TLS.
     #[serde(default)]
     has_key: bool,
 }

@@ -118,7 +118,7 @@ impl<'s> Wiring<'s> {
         self.shadow.as_ref().expect("an index of the shadow is wired only if it is on")
     }
 
-    /// The erased users that this worker has heard of.
+    /// The erased users that this worker has received.
     pub(in crate::graph) fn erased_users(&self) -> Rc<ErasedUsers> {
         self.erased_users.clone()
     }

@@ -104,7 +104,7 @@ fn held(operations: &Operations, user: UserKey) -> HeldOfUser {
     }
 }
 
-/// What the erasure has taken out, now that it is visible.
+/// The rows that the erasure took out, once it is visible.
 fn erased(operations: &Operations, held: &HeldOfUser, user: UserKey) -> ErasedRows {
     let reader = &operations.read.reader;
     let (rules, mut orders) = (reader.rules(), Vec::new());

@@ -21,7 +21,7 @@ const COLUMNS: [(&str, &str); 5] = [
 /// The columns that name a row.
 const KEY_COLUMNS: [&str; 2] = ["list", "position"];
 
-/// The columns of a table: name, type, whether a row needs a value that it does not get by itself, and whether it may lack one.
+/// The columns of a table: name, type, whether a row needs a value that has no default, and whether it may lack one.
 const FOUND: &str = "
     SELECT a.attname::text, format_type(a.atttypid, NULL),
            a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND a.attgenerated = '', NOT a.attnotnull

@@ -1,4 +1,4 @@
-//! Partitions that are read from the archive first: where they begin, and how they go on.
+//! Partitions that are read from the archive first: where they begin, and where they continue.
 //!
 //! ```text
 //! begin ─▶ join: archive and topic meet? ─▶ read the archive ─▶ its end is reached ─▶ join again ─▶ read the topic
@@ -21,8 +21,8 @@ use crate::kafka::join::{JoinError, Joined, Kept, join};
 use crate::kafka::past::{Past, PastOffsets, PastRecords};
 
 impl<U: Upstream> Watcher<U> {
-    /// From where a partition is read, if the archive can say; else what is wrong is noted. `judged` is where it would be read
-    /// without an archive. A gap is a fault at a first start only: a shop that runs goes on after it.
+    /// Where reading of a partition begins; `None` if the archive does not say, and the reason is noted. `judged` is the offset
+    /// at which reading would begin without an archive. A gap is a fault at a first start only: a running shop continues after it.
     pub(super) fn join(&mut self, id: &PartitionId, kept: Option<Kept>, judged: i64, ends: Ends) -> Option<Joined> {
         // A topic that still has its first record has all of them.
         let past = self.parts.past.as_deref().filter(|_| ends.low > 0);
@@ -41,7 +41,7 @@ impl<U: Upstream> Watcher<U> {
         }
     }
 
-    /// Follows a partition that is read from the archive up to `until`, and has come to `next`.
+    /// Follows a partition that is read from the archive up to `until`, and whose next offset is `next`.
     pub(super) fn judge_archived(&mut self, id: &PartitionId, next: i64, until: i64, ends: Ends, returned: bool) {
         let tracked = self.tracked.get_mut(id).expect("a partition with a position is tracked");
         let is_another = returned || ends.low < std::mem::replace(&mut tracked.low, ends.low);
