@@ -12,8 +12,8 @@
 //! - `{"event_type":"view","user_id":…,"product_id":…,"timestamp":…}`, where `event_type` may also be `click`,
 //!   `add_to_cart`, `remove_from_cart`, `purchase` or `search`.
 //!
-//! A search and an erasure name no product. A purchase may name several, in `"items":[{"product_id":…,"quantity":…}]`. `messageid`,
-//! `message_id` and `event_id` are three names of one field, the event's identity.
+//! A search and an erasure name no product. A purchase may name several, in `"items":[{"product_id":…,"quantity":…}]`.
+//! `messageid`, `message_id` and `event_id` are three names of one field, the event's identity.
 //!
 //! `"metadata"` is an object, of at most 64 KiB and 8 levels, of which `time_on_page_ms`, `order_id` and `answer_id` are read, and
 //! the keys whose values are counted.

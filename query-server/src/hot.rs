@@ -120,7 +120,8 @@ pub(crate) fn answer(
     }
 }
 
-/// Answers a request that another process has passed on, once the state is as new as the newest state that the other process has shown.
+/// Answers a request that another process has passed on, once the state is as new as the newest state that the other process
+/// has shown.
 fn answer_for_peer(operations: &Arc<Operations>, head: RequestHead<'_>, asked: Asked, shown: Time) -> Reply {
     let operations = operations.clone();
     let (method, uri, headers) = (head.method.clone(), head.uri.clone(), head.headers);

@@ -6,9 +6,10 @@
 //!                              └─▶ after each closed tick: shown = recomputed plainly?  else: shrink, report
 //! ```
 //! - **In memory**: events of all kinds, their repeats, erasures and merchandising rules in topics with offsets, aborted
-//!   transactions, retention, lost ends, topics created again under the same name and new partitions; a replication slot with its places in the log, transactions of rows, changed keys,
-//!   values that are not sent, TRUNCATE, and a slot that is dropped, lost or moved on; tables that lose a column, leave
-//!   the publication or are rewritten; a clock that is set; a disk that crashes, tears files, fills up and fails.
+//!   transactions, retention, lost ends, topics created again under the same name and new partitions; a replication slot with
+//!   its places in the log, transactions of rows, changed keys, values that are not sent, TRUNCATE, and a slot that is dropped,
+//!   lost or moved on; tables that lose a column, leave the publication or are rewritten; a clock that is set; a disk that
+//!   crashes, tears files, fills up and fails.
 //! - **The product's own code**: the graph, cuts, the series of checkpoints and their restoring, the served watermark,
 //!   the watcher and the feed of Kafka with their decoding and judgement of positions, the state machine that follows the
 //!   database's log. The run takes the place of sockets and threads.

@@ -90,8 +90,8 @@ pub fn attributes_now(config: &Config, dictionary: &Arc<Dictionary>) -> anyhow::
     Ok(reader.read(|| true)?)
 }
 
-/// Calls `give` with the values that a text has for these names: a JSON object, or a text such as `colour=red, size=42`. Of a list,
-/// each element is a value.
+/// Calls `give` with the values that a text has for these names: a JSON object, or a text such as `colour=red, size=42`. Of a
+/// list, each element is a value.
 fn each(text: &str, names: &KeyNames, mut give: impl FnMut(Attribute)) {
     let mut one = |name: ShortText, value: &str| {
         let value = ShortText::of(value.trim());

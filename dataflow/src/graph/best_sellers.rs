@@ -156,7 +156,8 @@ pub(super) fn lists<'s>(wiring: &Wiring<'s>, sellers: &Sellers<'s>) -> ByKey<'s,
     first(ranked, rules.list_size, "FirstOfList")
 }
 
-/// The products of the general list: all products with buyers that no rule hides, without deleted products if these must not be shown.
+/// The products of the general list: all products with buyers that no rule hides, without deleted products if these must not be
+/// shown.
 fn general<'s>(
     all: VecCollection<'s, Time, Seller, Diff>,
     listed: VecCollection<'s, Time, (CategoryKey, Seller), Diff>,

@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 use crate::Malformed;
 use crate::scalar::text;
 
-/// Calls `member` with the name, and the JSON text of the value, of each member of a JSON object. A name that stands for no characters is
-/// given as the empty one, which no field has.
+/// Calls `member` with the name, and the JSON text of the value, of each member of a JSON object. A name that stands for no
+/// characters is given as the empty one, which no field has.
 pub(crate) fn members<'a>(json: &'a str, member: impl FnMut(&str, &'a str)) -> Result<(), Malformed> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let read = deserializer.deserialize_map(Members(member)).and_then(|()| deserializer.end());

@@ -4,8 +4,8 @@
 //! {"user-id":"user-120","user_product_views":{"product-393":3},"user_last_interaction":"2026-11-20T10:15:00.000Z",
 //!  "as_of":"2026-11-20T10:15:00.120Z"}
 //! ```
-//! A feature of a product, a category or a value is a map, or one value where the answer is about one product. Maps have the largest
-//! values first, ties in some fixed order. Views by attribute are null before the attributes are read.
+//! A feature of a product, a category or a value is a map, or one value where the answer is about one product. Maps have the
+//! largest values first, ties in some fixed order. Views by attribute are null before the attributes are read.
 
 pub(crate) mod schemas;
 pub(crate) mod table;
