@@ -67,10 +67,10 @@ pub fn served(
 ) -> anyhow::Result<ServedAls> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     let (als, ids) = pool.context("the thread that prepares the model cannot be started")?.install(|| model.als());
-    // A key that no history has stands for a product that cannot be told from another one, and for what is no id.
+    // The key of a product that cannot be told from another one, and of what is no id.
     let key = |id: &String| match id.len() {
-        1..=ID_BYTES_MAX => dictionary.product(id).unwrap_or_default(),
-        _ => ProductKey::default(),
+        1..=ID_BYTES_MAX => dictionary.product(id).unwrap_or(ProductKey::NONE),
+        _ => ProductKey::NONE,
     };
     let keys = ids.iter().map(key).collect();
     Ok(ServedAls { version, model: KeyedAls::new(als, keys, settings.newest, settings.half_life) })

@@ -102,7 +102,7 @@ impl OrderKey {
 }
 
 impl ProductKey {
-    /// For an event without a product.
+    /// For an event without a product, and for a product without a key: its key belongs to another product.
     pub const NONE: ProductKey = ProductKey(0);
 
     /// The number that routes this product to its worker.

@@ -23,13 +23,16 @@ pub struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The rule by which the list may have a product: it was not viewed, it is not excluded, it is of the category, and
-    /// the rules let it be shown. Made once for all products of a list.
+    /// The rule by which the list may have a product: it has a key, it was not viewed, it is not excluded, it is of the
+    /// category, and the rules let it be shown. Made once for all products of a list.
     pub fn admits(&self, view: &WideView<'_>) -> impl Fn(ProductKey) -> bool {
         let mut left_out: Vec<ProductKey> = self.viewed.iter().chain(self.exclude).copied().collect();
         left_out.sort_unstable();
         move |product| {
-            left_out.binary_search(&product).is_err() && self.is_of_category(view, product) && view.may_show(product)
+            product != ProductKey::NONE
+                && left_out.binary_search(&product).is_err()
+                && self.is_of_category(view, product)
+                && view.may_show(product)
         }
     }
 

@@ -5,7 +5,6 @@
 //! products viewed ────────▶ factors of the user ─▶ exact scan ─▶ the best products
 //! ```
 
-use dataflow::ids::ProductKey;
 use dataflow::index_reader::WideView;
 
 use crate::slots::AlsSlot;
@@ -26,8 +25,7 @@ impl Source for AlsSource {
     fn recommend(&self, view: &WideView<'_>, asked: &Asked<'_>, _: &mut Workspace) -> Vec<Recommended> {
         let Some(served) = self.slot.model() else { return Vec::new() };
         let admits = asked.admits(view);
-        let skip = |product| product == ProductKey::default() || !admits(product);
-        let best = served.model.best_after(asked.viewed, asked.size, skip);
+        let best = served.model.best_after(asked.viewed, asked.size, |product| !admits(product));
         let recommended = best.into_iter().filter(|(_, score)| score.is_finite()).map(|(product, score)| Recommended {
             product,
             source: SourceName::Als,
@@ -42,7 +40,7 @@ mod tests {
     use std::sync::Arc;
 
     use dataflow::dictionary::Dictionary;
-    use dataflow::ids::Ids;
+    use dataflow::ids::{Ids, ProductKey};
     use dataflow::rules::Rules;
     use dataflow::stepped::SteppedGraph;
     use dataflow::tables::{Catalogue, CatalogueRow};
@@ -96,7 +94,7 @@ mod tests {
         source.slot.put(served(5, &keys));
         assert_eq!(list(Asked { size: 1, ..asked }), [(keys[1], 5)]);
         let unnamed: Vec<ProductKey> =
-            keys.iter().enumerate().map(|(row, key)| if row == 1 { ProductKey::default() } else { *key }).collect();
+            keys.iter().enumerate().map(|(row, key)| if row == 1 { ProductKey::NONE } else { *key }).collect();
         source.slot.put(served(6, &unnamed));
         assert_eq!(list(asked), [(keys[2], 6)], "a product without a key is left out");
     }
