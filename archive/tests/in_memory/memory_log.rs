@@ -85,11 +85,11 @@ impl MemoryLog {
     pub(crate) fn new(dice: &mut Dice, partitions: i32) -> MemoryLog {
         let mut all = BTreeMap::new();
         for partition in 0..partitions {
-            let (mut offset, mut clock) = (i64::try_from(dice.below(1000)).expect("a small number"), START_MS);
+            let (mut offset, mut clock) = (dice.below(1000_i64), START_MS);
             let mut made = Partition { low: offset, end: offset, ..Partition::default() };
             for _ in 0..600 {
                 // Transaction markers, aborted records, compaction.
-                offset += if dice.below(10) == 0 { i64::try_from(dice.below(20)).expect("a small number") } else { 0 };
+                offset += if dice.below(10) == 0 { dice.below(20_i64) } else { 0 };
                 made.records.push(record(dice, offset, &mut clock));
                 offset += 1;
             }
@@ -119,7 +119,7 @@ impl MemoryLog {
     /// Some more records become visible.
     pub(crate) fn grow(&self, dice: &mut Dice) {
         for partition in self.partitions.lock().expect("no holder of this lock panics").values_mut() {
-            let more = usize::try_from(dice.below(12)).expect("a small number");
+            let more = dice.below(12_usize);
             partition.visible = (partition.visible + more).min(partition.records.len());
             if partition.visible > 0 {
                 // The end may be beyond the last record that can be read.
@@ -220,7 +220,7 @@ impl LogTail for MemoryTail {
             take(Given::Failed("the connection broke".into()));
             return;
         }
-        let most = usize::try_from(dice.below(60)).expect("a small number");
+        let most = dice.below(60_usize);
         let unread = partition.records[..partition.visible].iter().filter(|record| record.offset >= self.next);
         let batch: Vec<&Record> = unread.take(most).collect();
         for record in &batch {

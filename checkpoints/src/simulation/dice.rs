@@ -20,6 +20,11 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
+    /// True or false.
+    pub fn coin(&mut self) -> bool {
+        self.roll() & 1 == 1
+    }
+
     /// A number below `bound`, which is not 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.roll() % bound

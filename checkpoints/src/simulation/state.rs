@@ -222,7 +222,7 @@ impl DiskState {
             _ => None,
         };
         for change in std::mem::take(&mut self.pending) {
-            if dice.as_mut().map_or(loss == Loss::Nothing, |dice| dice.roll() & 1 == 1) {
+            if dice.as_mut().map_or(loss == Loss::Nothing, Dice::coin) {
                 apply(&mut self.durable, change);
             }
         }
@@ -234,7 +234,7 @@ impl DiskState {
                 None if loss == Loss::Nothing => {}
                 None => content.bytes.truncate(content.synced),
                 Some(dice) => {
-                    let (length, cut) = (content.bytes.len(), content.synced + dice.up_to(unsynced));
+                    let (length, cut) = (content.bytes.len(), content.synced + dice.one_of(unsynced + 1));
                     content.bytes.truncate(cut);
                     // A file can have reached its length before its bytes have reached the disk.
                     content.bytes.resize(if dice.coin() { length } else { cut }, 0);
