@@ -2,7 +2,6 @@
 
 use dataflow::features::FEATURES;
 use dataflow::ids::ID_BYTES_MAX;
-use utoipa::openapi::schema::Type;
 
 use crate::parameter::Parameter;
 use crate::problem::Problem;
@@ -22,26 +21,22 @@ pub(crate) const FOLLOWED_LIMIT_MAX: usize = 100;
 /// The default of `limit` for followed features.
 pub(crate) const FOLLOWED_LIMIT_DEFAULT: usize = 10;
 
-pub(crate) const NAMED: Parameter = Parameter {
-    name: "features",
-    value: Type::String,
-    description: "The names of the features to answer with, separated by commas; all that fit by default",
-};
-pub(crate) const LIMIT: Parameter = Parameter {
-    name: "limit",
-    value: Type::Integer,
-    description: "The most entries of a map over products, categories or values, from 1 to 1000; 100 by default",
-};
-pub(crate) const USERS: Parameter = Parameter {
-    name: "users",
-    value: Type::String,
-    description: "The users, at most 100, separated by commas; a comma or a backslash in an id has a backslash before it",
-};
-const FOLLOWED_LIMIT: Parameter = Parameter {
-    name: "limit",
-    value: Type::Integer,
-    description: "The most entries of a map over products, categories or values, from 1 to 100; 10 by default",
-};
+pub(crate) const NAMED: Parameter = Parameter::text(
+    "features",
+    "The names of the features to answer with, separated by commas; all that fit by default",
+);
+pub(crate) const LIMIT: Parameter = Parameter::number(
+    "limit",
+    "The most entries of a map over products, categories or values, from 1 to 1000; 100 by default",
+);
+pub(crate) const USERS: Parameter = Parameter::text(
+    "users",
+    "The users, at most 100, separated by commas; a comma or a backslash in an id has a backslash before it",
+);
+const FOLLOWED_LIMIT: Parameter = Parameter::number(
+    "limit",
+    "The most entries of a map over products, categories or values, from 1 to 100; 10 by default",
+);
 
 /// The parameters of features that are sent again when they change.
 pub(crate) const OF_STREAM: &[Parameter] = &[USERS, NAMED, FOLLOWED_LIMIT];

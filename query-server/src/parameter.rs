@@ -8,3 +8,20 @@ pub(crate) struct Parameter {
     pub(crate) value: Type,
     pub(crate) description: &'static str,
 }
+
+impl Parameter {
+    /// A text.
+    pub(crate) const fn text(name: &'static str, description: &'static str) -> Parameter {
+        Parameter { name, value: Type::String, description }
+    }
+
+    /// A whole number.
+    pub(crate) const fn number(name: &'static str, description: &'static str) -> Parameter {
+        Parameter { name, value: Type::Integer, description }
+    }
+
+    /// `true` or `false`.
+    pub(crate) const fn flag(name: &'static str, description: &'static str) -> Parameter {
+        Parameter { name, value: Type::Boolean, description }
+    }
+}

@@ -8,7 +8,6 @@ use dataflow::rules::Rules;
 use percent_encoding::percent_decode_str;
 use recommend::Page;
 use store::Kind;
-use utoipa::openapi::schema::Type;
 
 use crate::feature_parameters;
 use crate::ids::is_well_formed;
@@ -53,46 +52,29 @@ pub(crate) enum ParameterSet {
     Nothing,
 }
 
-const LIMIT: Parameter = Parameter {
-    name: "limit",
-    value: Type::Integer,
-    description: "The most products to answer with, from 1 to the size of the lists, which is the default",
-};
-const LONG_LIMIT: Parameter = Parameter {
-    name: "limit",
-    value: Type::Integer,
-    description: "The most products to answer with, from 1 to 100; the default is the size of the other lists",
-};
-const CONTEXT: Parameter = Parameter {
-    name: "context",
-    value: Type::String,
-    description: "The kind of page: home (the default), product or basket; the settings name the sources of each",
-};
-const CATEGORY: Parameter = Parameter {
-    name: "category",
-    value: Type::String,
-    description: "The category; without it, the list is over all products",
-};
-const AFTER: Parameter = Parameter {
-    name: "after",
-    value: Type::String,
-    description: "The token in the answer to a write: the request waits until that write is visible",
-};
-const WAIT_MS: Parameter = Parameter {
-    name: "wait_ms",
-    value: Type::Integer,
-    description: "The longest wait for `after`, in milliseconds; after it the answer is 503",
-};
-const EXPLAIN: Parameter = Parameter {
-    name: "explain",
-    value: Type::Boolean,
-    description: "Whether to add, for each product, the row that put it into the list",
-};
-const MAX_STALENESS_MS: Parameter = Parameter {
-    name: "max_staleness_ms",
-    value: Type::Integer,
-    description: "The oldest state to answer from, in milliseconds; an older state is answered with 503",
-};
+const LIMIT: Parameter = Parameter::number(
+    "limit",
+    "The most products to answer with, from 1 to the size of the lists, which is the default",
+);
+const LONG_LIMIT: Parameter = Parameter::number(
+    "limit",
+    "The most products to answer with, from 1 to 100; the default is the size of the other lists",
+);
+const CONTEXT: Parameter = Parameter::text(
+    "context",
+    "The kind of page: home (the default), product or basket; the settings name the sources of each",
+);
+const CATEGORY: Parameter = Parameter::text("category", "The category; without it, the list is over all products");
+const AFTER: Parameter =
+    Parameter::text("after", "The token in the answer to a write: the request waits until that write is visible");
+const WAIT_MS: Parameter =
+    Parameter::number("wait_ms", "The longest wait for `after`, in milliseconds; after it the answer is 503");
+const EXPLAIN: Parameter =
+    Parameter::flag("explain", "Whether to add, for each product, the row that put it into the list");
+const MAX_STALENESS_MS: Parameter = Parameter::number(
+    "max_staleness_ms",
+    "The oldest state to answer from, in milliseconds; an older state is answered with 503",
+);
 
 /// The most products of a long list.
 pub(crate) const LONG_LIST_MAX: usize = 100;

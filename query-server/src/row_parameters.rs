@@ -3,7 +3,6 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use store::{Filter, ID_BYTES_MAX, Kind};
-use utoipa::openapi::schema::Type;
 
 use crate::parameter::Parameter;
 use crate::problem::Problem;
@@ -20,28 +19,14 @@ const PREFIX_BYTES_MAX: usize = 256;
 /// The first byte of a cursor.
 const VERSION: u8 = 1;
 
-const PAGE_LIMIT: Parameter = Parameter {
-    name: "limit",
-    value: Type::Integer,
-    description: "The most rows to answer with, from 1 to 1000; 100 if absent",
-};
-const CURSOR: Parameter = Parameter {
-    name: "cursor",
-    value: Type::String,
-    description: "`next_cursor` of the page before; the first page if absent",
-};
-const CATEGORY: Parameter =
-    Parameter { name: "category", value: Type::String, description: "Only products of exactly this category" };
-const PARENT: Parameter =
-    Parameter { name: "parent", value: Type::String, description: "Only categories directly under this one" };
-const PREFIX: Parameter = Parameter {
-    name: "prefix",
-    value: Type::String,
-    description: "Only rows whose name starts like this; ASCII letters match in both cases",
-};
-const AVAILABLE: Parameter =
-    Parameter { name: "available", value: Type::Boolean, description: "Only products that are available, or are not" };
-const USER: Parameter = Parameter { name: "user", value: Type::String, description: "Only purchases of this user" };
+const PAGE_LIMIT: Parameter = Parameter::number("limit", "The most rows to answer with, from 1 to 1000; 100 if absent");
+const CURSOR: Parameter = Parameter::text("cursor", "`next_cursor` of the page before; the first page if absent");
+const CATEGORY: Parameter = Parameter::text("category", "Only products of exactly this category");
+const PARENT: Parameter = Parameter::text("parent", "Only categories directly under this one");
+const PREFIX: Parameter =
+    Parameter::text("prefix", "Only rows whose name starts like this; ASCII letters match in both cases");
+const AVAILABLE: Parameter = Parameter::flag("available", "Only products that are available, or are not");
+const USER: Parameter = Parameter::text("user", "Only purchases of this user");
 
 /// The parameters of a kind's pages, and their names in words.
 pub(crate) fn of(kind: Kind) -> (&'static [Parameter], &'static str) {

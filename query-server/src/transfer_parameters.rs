@@ -1,7 +1,6 @@
 //! Query parameters of imports and exports of the shop's rows.
 
 use store::{FileFormat, ImportMode};
-use utoipa::openapi::schema::Type;
 
 use crate::parameter::Parameter;
 use crate::problem::Problem;
@@ -15,29 +14,23 @@ pub(crate) const FORMATS: [(&str, FileFormat); 2] = [("csv", FileFormat::Csv), (
 /// The parameters of an import, and their names in words.
 pub(crate) const OF_IMPORT: (&[Parameter], &str) = (
     &[
-        Parameter {
-            name: "mode",
-            value: Type::String,
-            description: "What happens to rows that are there: upsert (the default) changes them, replace also deletes the \
+        Parameter::text(
+            "mode",
+            "What happens to rows that are there: upsert (the default) changes them, replace also deletes the \
                           rows that the file does not have and needs the scope delete, insert refuses them",
-        },
-        Parameter {
-            name: "dry_run",
-            value: Type::Boolean,
-            description: "Whether the file is only checked; the answer is the report in every case",
-        },
-        Parameter {
-            name: "map",
-            value: Type::String,
-            description: "Columns of a CSV file by another name, each with its field: Client=user_id,Ref=purchase_id",
-        },
+        ),
+        Parameter::flag("dry_run", "Whether the file is only checked; the answer is the report in every case"),
+        Parameter::text(
+            "map",
+            "Columns of a CSV file by another name, each with its field: Client=user_id,Ref=purchase_id",
+        ),
     ],
     "mode, dry_run and map",
 );
 
 /// The same of an export.
 pub(crate) const OF_EXPORT: (&[Parameter], &str) =
-    (&[Parameter { name: "format", value: Type::String, description: "csv (the default) or ndjson" }], "format");
+    (&[Parameter::text("format", "csv (the default) or ndjson")], "format");
 
 /// How rows are imported or exported.
 #[derive(Clone, Debug, PartialEq, Eq)]
