@@ -39,7 +39,7 @@ fn a_product_that_is_added_to_the_demo_is_on_its_shelf() {
 fn purchases_that_were_acknowledged_outlive_a_killed_process_and_nothing_else_is_there() {
     const ACKNOWLEDGED_MIN: usize = 200;
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let written = WrittenPurchases::default();
+    let written = WrittenPurchases::new(false);
     written.write_and_kill(&mut start(dir.path(), &[]), "a", ACKNOWLEDGED_MIN, harness::Process::kill9);
     let program = start(dir.path(), &[]);
     let (mut rows, mut cursor) = (0, String::new());

@@ -94,7 +94,7 @@ fn the_shops_own_tables_are_left_alone() {
 fn purchases_that_were_acknowledged_outlive_killed_processes_and_nothing_else_is_there() {
     const ACKNOWLEDGED_MIN: usize = 100;
     let mut server = Server::start();
-    let written = WrittenPurchases { may_be_refused: true, ..WrittenPurchases::default() };
+    let written = WrittenPurchases::new(true);
     written.write_and_kill(&mut start(&server.url(), MANAGED), "program", ACKNOWLEDGED_MIN, Process::kill9);
     let mut program = start(&server.url(), MANAGED);
     written.write_and_kill(&mut program, "server", ACKNOWLEDGED_MIN, |_| server.kill9());

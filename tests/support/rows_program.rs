@@ -111,15 +111,18 @@ pub(crate) fn rows_are_on_the_shelves(shop: &Program) {
 }
 
 /// Purchases that were written while something was killed.
-#[derive(Default)]
 pub(crate) struct WrittenPurchases {
     /// Whether a write may get 503 after the kill.
-    pub(crate) may_be_refused: bool,
+    may_be_refused: bool,
     acknowledged: Mutex<Vec<String>>,
     sent: AtomicUsize,
 }
 
 impl WrittenPurchases {
+    pub(crate) fn new(may_be_refused: bool) -> WrittenPurchases {
+        WrittenPurchases { may_be_refused, acknowledged: Mutex::default(), sent: AtomicUsize::new(0) }
+    }
+
     /// Several threads write purchases whose ids begin with `name`, until `acknowledged_min` are acknowledged and `kill` has run.
     pub(crate) fn write_and_kill(
         &self,
