@@ -350,7 +350,7 @@ fn the_lag_grows_while_the_copy_cannot_be_reached() {
     world.lists.shop().as_of = 3;
     world.settle();
     assert_eq!(world.status.get().behind_ms, 0);
-    world.copy.memory().dice = Some(Dice(1));
+    world.copy.memory().dice = Some(Dice::new(1));
     // Every call fails.
     world.copy.memory().failing = 16;
     world.lists.shop().histories.insert(5, 1);
