@@ -16,7 +16,6 @@ pub mod compact;
 pub mod erase;
 mod file;
 pub mod log;
-mod metadata;
 mod name;
 mod now;
 mod partition;

@@ -5,8 +5,6 @@ use std::borrow::Cow;
 use events::{Decoder, RawRecord, RecordTime, TimeBounds};
 use sources::kafka::upstream::PartitionId;
 
-use crate::metadata::metadata;
-
 /// A row, borrowed from a record or from a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row<'a> {
@@ -63,7 +61,7 @@ impl<'a> LogRecord<'a> {
                 row.event_type = Some(event.kind.name());
                 row.event_time = event.stated.map(millis);
                 row.session_id = event.session;
-                row.metadata = metadata(payload);
+                row.metadata = Some(event.metadata).filter(|json| !json.is_empty());
             }
         }
         row.record_time = self.time.map(RecordTime::at).map(millis);
@@ -109,6 +107,32 @@ mod tests {
             raw: Some(json),
         };
         assert_eq!(row, expected);
+    }
+
+    #[test]
+    fn metadata_are_kept_as_they_are_written() {
+        let view = r#"{"event_type":"view","user_id":1,"product_id":2"#;
+        for (json, expected) in [
+            (format!(r#"{view},"metadata":{{"a":[1, 2]}}}}"#), Some(r#"{"a":[1, 2]}"#)),
+            (format!("\u{feff}{view},\"metadata\":{{}}}}"), Some("{}")),
+            (format!(r#"{view},"metadata":null}}"#), None),
+            (format!(r#"{view},"properties":{{"metadata":"inner"}}}}"#), None),
+            (format!("{view}}}"), None),
+            (
+                r#"{"event":"MerchandisingRule","rule":{"id":"sale"},"metadata":{"by":"ada"}}"#.into(),
+                Some(r#"{"by":"ada"}"#),
+            ),
+        ] {
+            let (id, mut decoder) = (id(), Decoder::default());
+            let time = RecordTime::of(1_795_929_001_000);
+            let record = LogRecord { offset: 7, next: 8, time, key: None, payload: Some(json.as_bytes()) };
+            // Once as the first line of its shape, and once as a line like the one before.
+            for _ in 0..2 {
+                let (row, _) = record.row(&id, &mut decoder, 1_795_929_001_000);
+                assert!(row.event_type.is_some(), "{json}");
+                assert_eq!(row.metadata, expected, "{json}");
+            }
+        }
     }
 
     #[test]

@@ -156,7 +156,7 @@ fn rule_event<'a>(fields: &RawFields<'a>, at: Millis, stated: Option<Millis>) ->
         stated,
         session,
         time_on_page_ms,
-        metadata: "",
+        metadata: fields.metadata,
         order,
         answer: None,
         device: None,

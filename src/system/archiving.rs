@@ -1,6 +1,8 @@
 //! The archive, on its own thread beside the sources.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 
 use anyhow::Context as _;
 use archive::log::{Files, Log, topics};
@@ -23,7 +25,8 @@ pub(super) fn start(config: &Config) -> anyhow::Result<Option<Running>> {
         let all = of_kafka(settings);
         let topics_read = if chosen.is_empty() { all.topics.clone() } else { chosen.clone() };
         // Before the first removal, its topic may not exist.
-        let log = topics(&kafka::Settings { topics: topics_read, ..all }, vec![settings.removals.clone()])?;
+        let settings_read = kafka::Settings { topics: topics_read, ..all };
+        let log = with_low_priority(|| topics(&settings_read, vec![settings.removals.clone()]))??;
         return begin(config, store, log).map(Some);
     }
     let Some(settings) = &config.files else {
@@ -36,12 +39,25 @@ pub(super) fn start(config: &Config) -> anyhow::Result<Option<Running>> {
 
 fn begin(config: &Config, store: Arc<dyn Store>, log: impl Log + Send + 'static) -> anyhow::Result<Running> {
     let share = Share { process: config.cluster.process, processes: config.cluster.processes };
-    let begin = || {
-        // On Linux, the priority belongs to the thread. Without it the archive still works.
-        let _ = rustix::process::nice(NICE);
-    };
-    Running::start(config.archive.clone(), share, store, log, begin)
-        .context("the thread of the archive cannot be started")
+    Running::start(config.archive.clone(), share, store, log, lower_priority).context("the thread of the archive cannot be started")
+}
+
+/// On Linux, the priority belongs to the thread, and threads that it starts inherit it. Without it the archive still works.
+fn lower_priority() {
+    let _ = rustix::process::nice(NICE);
+}
+
+/// Makes Kafka's clients, whose own threads fetch and check the records, at the priority of the archive.
+fn with_low_priority<T: Send>(make: impl FnOnce() -> T + Send) -> anyhow::Result<T> {
+    thread::scope(|threads| {
+        let making = move || {
+            lower_priority();
+            make()
+        };
+        let thread = thread::Builder::new().name("archive-start".into()).spawn_scoped(threads, making);
+        let made = thread.context("the thread of the archive cannot be started")?.join();
+        Ok(made.unwrap_or_else(|panic| resume_unwind(panic)))
+    })
 }
 
 /// Reads the state, for `/v1/status` and metrics.

@@ -173,7 +173,7 @@ impl Reading {
         let mut held = Batch::default();
         for part in parts {
             let bytes = self.get(&part.name)?;
-            let read = file::read(part.name.format, bytes, |row| {
+            let read = file::read_records(part.name.format, bytes, |row| {
                 held.push(row.offset, row.record_time, row.key, row.raw);
                 Ok::<(), FileError>(())
             });
@@ -183,7 +183,7 @@ impl Reading {
         order.sort_by_key(|index| held.rows[*index].offset);
         let mut order = VecDeque::from(order);
         let bytes = self.get(&closing.name)?;
-        file::read(closing.name.format, bytes, |row: &Row<'_>| {
+        file::read_records(closing.name.format, bytes, |row: &Row<'_>| {
             self.give_held(&held, &mut order, row.offset)?;
             self.give(row.offset, row.record_time, row.key, row.raw)
         })

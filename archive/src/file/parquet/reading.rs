@@ -12,7 +12,7 @@ use super::{SEGMENT_ROWS, failed};
 use crate::file::FileError;
 use crate::row::Row;
 
-/// A column of a group: for each row its value, or none.
+/// A column of a group: for each row its value, or none. Without rows if it is not read.
 struct Column<T>(Vec<Option<T>>);
 
 impl Column<ByteArray> {
@@ -31,9 +31,10 @@ impl Column<i64> {
     }
 }
 
-/// See [`crate::file::read`].
+/// See [`crate::file::read`]. The columns of the event are read if they are wanted.
 pub(in crate::file) fn read<E: From<FileError>>(
     bytes: Bytes,
+    wants_event: bool,
     give: &mut impl FnMut(&Row<'_>) -> std::result::Result<(), E>,
 ) -> std::result::Result<Option<u64>, E> {
     let file = SerializedFileReader::new(bytes).map_err(failed)?;
@@ -45,9 +46,13 @@ pub(in crate::file) fn read<E: From<FileError>>(
         let rows = usize::try_from(group.metadata().num_rows()).map_err(failed)?;
         let texts = |name| column::<ByteArrayType>(&*group, name, rows).map_err(failed);
         let numbers = |name| column::<Int64Type>(&*group, name, rows).map_err(failed);
-        let (offset, record_time, event_time) = (numbers("offset")?, numbers("record_time")?, numbers("event_time")?);
-        let (key, raw, user_id, product_id) = (texts("key")?, texts("raw")?, texts("user_id")?, texts("product_id")?);
-        let (event_type, session_id, metadata) = (texts("event_type")?, texts("session_id")?, texts("metadata")?);
+        let (offset, record_time) = (numbers("offset")?, numbers("record_time")?);
+        let (key, raw) = (texts("key")?, texts("raw")?);
+        let of_event = |name| if wants_event { texts(name) } else { Ok(Column(Vec::new())) };
+        let (user_id, product_id, event_type) =
+            (of_event("user_id")?, of_event("product_id")?, of_event("event_type")?);
+        let (session_id, metadata) = (of_event("session_id")?, of_event("metadata")?);
+        let event_time = if wants_event { numbers("event_time")? } else { Column(Vec::new()) };
         for row in 0..rows {
             let offset = offset.number(row).ok_or_else(|| FileError("a row has no offset".into()))?;
             give(&Row {
