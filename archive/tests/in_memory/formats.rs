@@ -31,7 +31,7 @@ fn archive(dir: &Path, format: Format) -> MemoryLog {
 /// Archives a partition with more rows of one hour than a page of a file has.
 fn archive_an_hour(dir: &Path, format: Format) -> MemoryLog {
     let view = |user: u64| {
-        let session = if user % 3 > 0 { format!(r#","session_id":"s{user}""#) } else { String::new() };
+        let session = if user.is_multiple_of(3) { String::new() } else { format!(r#","session_id":"s{user}""#) };
         let payload = format!(
             r#"{{"user_id":{user},"product_id":{},"event_type":"view"{session},"noise":"{:040x}"}}"#,
             user % 100,

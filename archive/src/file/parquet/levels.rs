@@ -9,33 +9,47 @@ const RUN_BYTES: usize = 63;
 /// The levels of an open page.
 #[derive(Default)]
 pub(super) struct PageLevels {
-    /// A bit for each row, the first row's the lowest of the first byte; set if the row has a value.
+    /// A bit for each row before the latest rows, the first row's the lowest of the first byte; set if the row has a value.
     bits: Vec<u8>,
-    rows: u32,
-    present: u32,
+    rows_in_bits: u32,
+    /// The latest rows, all of which have a value, or none of which has one.
+    latest_rows: u32,
+    latest_have_value: bool,
 }
 
 impl PageLevels {
     #[inline]
     pub(super) fn push(&mut self, has_value: bool) {
-        let bit = self.rows % u8::BITS;
-        if bit == 0 {
-            self.bits.push(0);
+        if has_value != self.latest_have_value {
+            self.pack_latest();
+            self.latest_have_value = has_value;
         }
-        if let Some(byte) = self.bits.last_mut() {
-            *byte |= u8::from(has_value) << bit;
+        self.latest_rows += 1;
+    }
+
+    fn pack_latest(&mut self) {
+        while self.latest_rows > 0 {
+            let bit = self.rows_in_bits % u8::BITS;
+            if bit == 0 {
+                self.bits.push(0);
+            }
+            let rows = self.latest_rows.min(u8::BITS - bit);
+            if let Some(byte) = self.bits.last_mut().filter(|_| self.latest_have_value) {
+                *byte |= (u8::MAX >> (u8::BITS - rows)) << bit;
+            }
+            self.rows_in_bits += rows;
+            self.latest_rows -= rows;
         }
-        self.rows += 1;
-        self.present += u32::from(has_value);
     }
 
     /// Moves the levels into a page: their length in four bytes, and the runs.
     pub(super) fn move_into(&mut self, page: &mut Vec<u8>) {
         let start = page.len();
         page.extend([0; size_of::<u32>()]);
-        if self.present == 0 || self.present == self.rows {
-            put_run(page, self.rows, u8::from(self.present > 0));
+        if self.bits.is_empty() {
+            put_run(page, self.latest_rows, u8::from(self.latest_have_value));
         } else {
+            self.pack_latest();
             for run in self.bits.chunks(RUN_BYTES) {
                 put_varint(page, run.len() as u64 * 2 + 1);
                 page.extend_from_slice(run);
@@ -44,7 +58,7 @@ impl PageLevels {
         let runs = page.len() - start - size_of::<u32>();
         page[start..start + size_of::<u32>()].copy_from_slice(&(runs as u32).to_le_bytes());
         self.bits.clear();
-        (self.rows, self.present) = (0, 0);
+        (self.rows_in_bits, self.latest_rows, self.latest_have_value) = (0, 0, false);
     }
 
     pub(super) fn memory(&self) -> usize {

@@ -68,19 +68,20 @@ fn groups(file: &Bytes) -> Vec<RowGroupMetaData> {
 
 fn pages(file: &Bytes, group: usize, column: usize) -> usize {
     let file = SerializedFileReader::new(file.clone()).unwrap();
-    file.get_row_group(group).unwrap().get_column_page_reader(column).unwrap().map(|page| page.unwrap()).count()
+    file.get_row_group(group).unwrap().get_column_page_reader(column).unwrap().count()
 }
 
 prop_compose! {
     /// Numbers near each other and at the ends of their range; texts that are empty, missing or of several bytes a letter.
     fn any_row()(
         offset in any::<i64>(),
-        times in [option::of(-9_i64..9), option::of(any::<i64>())],
+        near in option::of(-9_i64..9),
+        far in option::of(any::<i64>()),
         key in option::of(vec(any::<u8>(), 0..9)),
         raw in option::of(vec(any::<u8>(), 0..40)),
         texts in [option::of("\\PC{0,9}"), option::of("a?"), option::of("b"), option::of("c{0,3}"), option::of("é?")],
     ) -> OwnedRow {
-        OwnedRow { offset, times, bytes: [key, raw], texts }
+        OwnedRow { offset, times: [near, far], bytes: [key, raw], texts }
     }
 }
 
