@@ -39,7 +39,8 @@ pub(super) fn start(config: &Config) -> anyhow::Result<Option<Running>> {
 
 fn begin(config: &Config, store: Arc<dyn Store>, log: impl Log + Send + 'static) -> anyhow::Result<Running> {
     let share = Share { process: config.cluster.process, processes: config.cluster.processes };
-    Running::start(config.archive.clone(), share, store, log, lower_priority).context("the thread of the archive cannot be started")
+    Running::start(config.archive.clone(), share, store, log, lower_priority)
+        .context("the thread of the archive cannot be started")
 }
 
 /// On Linux, the priority belongs to the thread, and threads that it starts inherit it. Without it the archive still works.
