@@ -44,7 +44,7 @@ const GROUP_BYTES: usize = 16 << 20;
 
 /// A file with a full group likely has more of them: it gets room for so many. Room that is not used takes no memory, and room
 /// that grows is copied.
-const ROOM_GROUPS: usize = 16;
+const ROOM_GROUPS: usize = 8;
 
 /// How many times smaller an open page is about to become: an estimate for the size of the file.
 const COMPRESSION: usize = 4;
