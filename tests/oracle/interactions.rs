@@ -112,10 +112,10 @@ pub(crate) fn with_interactions(histories: impl Strategy<Value = History>) -> im
 pub(crate) type Visit = (UserKey, usize, Millis, Millis, ProductKey);
 
 /// Adds the times from the views of one user to the next events of their sessions, if their records are at most an hour later, and
-/// the view counts: that of a page at a time.
+/// `counts` says so, given the page of the view, its time, and the time of the next event.
 pub(crate) fn add_gaps<'a>(
     visits: impl Iterator<Item = &'a Visit>,
-    counts: impl Fn(ProductKey, Millis) -> bool,
+    counts: impl Fn(ProductKey, Millis, Millis) -> bool,
     did: &mut Did,
 ) {
     let mut visits: Vec<&Visit> = visits.collect();
@@ -123,7 +123,7 @@ pub(crate) fn add_gaps<'a>(
     for pair in visits.windows(2) {
         let ((_, session, at, recorded, page), (_, next_session, next, next_recorded, _)) = (pair[0], pair[1]);
         let is_held = session == next_session && *next_recorded <= recorded + 3_600_000;
-        if is_held && *page != ProductKey::NONE && counts(*page, *at) {
+        if is_held && *page != ProductKey::NONE && counts(*page, *at, *next) {
             let numbers = did.products.entry(*page).or_default();
             numbers[3] += (next - at).min(1_800_000);
             numbers[4] += 1;

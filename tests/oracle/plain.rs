@@ -325,8 +325,9 @@ impl Tables {
         last.iter().for_each(|(product, interaction, at)| did.count(*product, *interaction, *at));
         let counts = |visit: &Visit, tick| visit.0 == user && self.erasures.count(user, (tick, visit.2));
         let visits = self.sessions.iter().filter(|(visit, tick)| counts(visit, *tick)).map(|(visit, _)| visit);
-        // A gap counts with its view. No view that counts is of an earlier day than one that does not count any more.
-        add_gaps(visits, |page, at| last.iter().any(|of| of.0 == page && of.2 / DAY_MS <= at / DAY_MS), &mut did);
+        // A gap counts with its view, if it ends in time. No view that counts is of an earlier day than one that does not any more.
+        let has_view = |page, at| last.iter().any(|of| of.0 == page && of.2 / DAY_MS <= at / DAY_MS);
+        add_gaps(visits, |page, at, next| !lasting.is_over(at, next) && has_view(page, at), &mut did);
         let counts = |stated: &Stated, tick| stated.0 == user && self.erasures.count(user, (tick, stated.3));
         let stated = self.metadata.iter().filter(|(stated, tick)| counts(stated, *tick));
         let last = lasting.each(stated.map(|((_, key, value, at), tick)| (*key, *value, (*tick, *at))));

@@ -50,7 +50,8 @@ impl Lasting<'_> {
         tick.checked_sub(1).map_or(1, |before| self.opened[before])
     }
 
-    fn is_over(&self, at: Millis, now: Time) -> bool {
+    /// Whether events whose latest was at a time count no more.
+    pub(crate) fn is_over(&self, at: Millis, now: Time) -> bool {
         self.days > 0 && at / DAY_MS + self.days < now / DAY_MS
     }
 }

@@ -33,7 +33,7 @@ const RULES: &str = "
   on `features.days` (365) whole days in UTC after the day of the latest event. At the beginning of the next day they are
   dropped whole, and so are the sums that they are part of; a later event begins with 1. As long as the user comes back in
   time, older events stay. Events without a product last likewise, and so do the values of a user and a key of metadata, all of them
-  together. An event that is already older when it is read counts in no feature. So of events that come days late, the order may
+  together. An event that is already older when it is read counts in no feature, and neither does a gap that is longer. So of events that come days late, the order may
   matter: an event that would have bridged a silence does not bring back what was dropped before it was read. An event
   counts as read when its tick was opened; while the past is read at a start, a tick may have the records of several days, and a
   silence within them is not noticed.

@@ -130,6 +130,7 @@ impl ReadView<'_> {
         each_gap(&held, |gap| {
             if let Ok(at) = interacted.binary_search_by_key(&gap.product, |(product, _)| *product)
                 && interacted[at].1.counts(gap.at)
+                && self.rules().features.has_gap(gap.at, gap.ms)
             {
                 interacted[at].1.add_gap(gap.ms);
             }

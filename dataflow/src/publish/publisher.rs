@@ -174,9 +174,11 @@ impl Publisher {
         all
     }
 
-    /// Leaves out the gaps of views that do not count any more: a session that is settled days later may have some.
+    /// Leaves out gaps that are too long, and those of views that do not count any more: a session that is settled days later may
+    /// have some.
     fn leave_out_dropped(&self, snapshot: &Snapshot, user: UserKey, (closed, tick): (Time, Time), gaps: &mut Vec<Gap>) {
         let features = &self.traces.rules.features;
+        gaps.retain(|gap| features.has_gap(gap.at, gap.ms));
         if gaps.iter().all(|gap| features.last_until(gap.at, tick)) {
             return;
         }

@@ -68,6 +68,12 @@ impl Features {
         self.days == 0 || day_of(at).saturating_add(self.days) >= day_of(now)
     }
 
+    /// Whether a gap from a view at `at` counts if the view does: its end must come while the features of the view are there.
+    #[must_use]
+    pub fn has_gap(&self, at: Millis, ms: Millis) -> bool {
+        self.last_until(at, at.saturating_add(ms))
+    }
+
     /// The beginning of the day after that of a tick. A replay opens a tick there if features are dropped, so that each event is
     /// given on its day, as it was on that day.
     #[must_use]

@@ -344,3 +344,22 @@ fn a_cut_on_another_day_than_the_one_before_holds_all_rows() {
     assert_eq!(cuts(&[5, 5, 5, 5]), 3);
     assert_eq!(cuts(&[5, 5, DAY_MS, 5]), 2);
 }
+
+#[test]
+fn a_batch_may_begin_before_the_day_on_which_a_row_leaves_and_end_after_the_next_event() {
+    let (lamp, mug) = (Of::Product(Some(0)), Of::Product(Some(1)));
+    let tick = |events: &[(usize, Of)], length, then| {
+        let events = events.iter().map(|(user, of)| (*user, *of, 0)).collect();
+        (events, Vec::new(), length, then)
+    };
+    // The rows of the second user are due because of the mug, when the lamp has another day. They are read with the next batch.
+    let ticks = [
+        tick(&[(1, mug)], 1, Then::Show),
+        tick(&[], DAY_MS - 1, Then::Show),
+        tick(&[(1, lamp)], DAY_MS, Then::Show),
+        tick(&[(0, lamp)], 10, Then::Nothing),
+        tick(&[], DAY_MS, Then::Nothing),
+        tick(&[(1, lamp)], 10, Then::Show),
+    ];
+    run(&ticks, 1).unwrap();
+}
