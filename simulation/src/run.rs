@@ -18,7 +18,7 @@ use crate::panics::caught;
 use crate::plant::Plant;
 use crate::process::{Outside, Process, RowsAt};
 use crate::server::Server;
-use crate::world::World;
+use crate::world::{HISTORY_MS, World};
 
 /// Limit of rounds until all records must be visible.
 const ROUNDS_MAX: usize = 80;
@@ -74,7 +74,10 @@ pub fn run(operations: &[Operation], plant: Option<Plant>) -> Result<Outcome, Fa
         unwritten: Vec::new(),
         outcome: Outcome::default(),
     };
-    let last = [Operation::Rest, Operation::Kill, Operation::Rest];
+    // The second time, all views have left their histories, and none comes back with the checkpoint.
+    let age = Operation::Pass { ms: HISTORY_MS };
+    let restart = [Operation::Rest, Operation::Kill, Operation::Rest];
+    let last = [&restart[..], &[age], &restart].concat();
     let mut after = 0;
     let went = caught(|| {
         operations.iter().chain(&last).try_for_each(|operation| {

@@ -20,8 +20,8 @@ pub(crate) const MERCH_RULES: usize = 3;
 /// How long an order counts.
 pub(crate) const WINDOW_MS: Millis = 60_000;
 
-/// How long a view counts: less than a run needs to come to rest, so that pairs retire then.
-pub(crate) const HISTORY_MS: Millis = 4_000;
+/// How long a view counts.
+pub(crate) const HISTORY_MS: Millis = 45_000;
 
 /// How long repeats are recognised.
 pub(crate) const DEDUP_MS: Millis = 3_000;
