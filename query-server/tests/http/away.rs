@@ -6,9 +6,8 @@ use std::sync::Arc;
 use store::{
     BoxFuture, ImportReport, ImportRequest, Kind, ListRequest, Row, Store, StoreError, Stored, WriteRequest, Written,
 };
-use vitrine_query_server::Settings;
 
-use crate::shop::{Shop, Start};
+use crate::shop::{Shop, Start, patient};
 
 /// A store that does nothing for this reason.
 struct IdleStore(StoreError);
@@ -73,7 +72,7 @@ fn a_store_that_does_nothing_gives_its_reason() {
         (StoreError::Elsewhere(reason()), 409, "rows-elsewhere"),
     ] {
         let store = Some(Arc::new(IdleStore(error)) as Arc<dyn Store>);
-        let shop = Shop::guarded(Settings::default(), Start { store, ..Start::default() });
+        let shop = Shop::guarded(patient(), Start { store, ..Start::default() });
         for (method, target, body) in CALLS {
             let answer = shop.connect().ask(method, target, &[], body.as_bytes());
             answer.assert_problem(status, slug);

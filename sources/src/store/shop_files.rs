@@ -214,8 +214,7 @@ mod tests {
 
     /// Puts a file in place in one step.
     fn replace(dir: &TempDir, text: &str) {
-        fs::write(dir.path().join("new"), text).unwrap();
-        fs::rename(dir.path().join("new"), dir.path().join("product_catalog.csv")).unwrap();
+        harness::replace_file(dir.path().join("product_catalog.csv"), text);
     }
 
     fn reason(state: State) -> String {
