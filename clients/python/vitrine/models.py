@@ -37,7 +37,7 @@ class AlsStatus(_AlsStatusRequired, total=False):
     data_until_ms: int | None
     # Why the last one failed, if it did.
     failure: str | None
-    # Why another version, which should be in use, is not: the file and what is wrong with it.
+    # Why the version that should be in use is not: the file and its fault.
     refused: str | None
     # The version in use; null while there is none.
     version: int | None

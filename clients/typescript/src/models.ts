@@ -20,7 +20,7 @@ export interface AlsStatus {
   failure?: string | null;
   /** Whether a training is running. */
   is_training: boolean;
-  /** Why another version, which should be in use, is not: the file and what is wrong with it. */
+  /** Why the version that should be in use is not: the file and its fault. */
   refused?: string | null;
   /** How many were skipped since the start, because the one before was still running. */
   skipped: number;

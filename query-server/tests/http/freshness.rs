@@ -87,7 +87,7 @@ fn before_any_time_is_known_nothing_is_answered() {
         connection.get(target).assert_problem(503, "starting");
     }
     let response = connection.get("/readyz");
-    assert!(response.status == 503 && response.text().contains("nothing is shown yet"), "{}", response.text());
+    assert!(response.status == 503 && response.text().contains("no state is ready yet"), "{}", response.text());
     let started = now_ms();
     shop.catches_up();
     eventually(|| connection.get(SELLERS).status == 200);

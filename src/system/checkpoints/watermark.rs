@@ -247,6 +247,6 @@ mod tests {
         std::fs::write(dir.path().join(FILE), "?").unwrap();
         let error =
             WatermarkThread::start(dir.path(), SourceRegistry::default().source("mark")).map(|_| ()).unwrap_err();
-        assert!(format!("{error:#}").contains("without that file a start may answer with less"), "{error:#}");
+        assert!(format!("{error:#}").contains("without it, answers after a restart may be older"), "{error:#}");
     }
 }

@@ -5,24 +5,15 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
 use dataflow::inputs::Inputs;
-use dataflow::merchandising::{RuleId, RuleVersion};
 use dataflow::source_status::{SourceStatus, State};
 use dataflow::tables::MerchRules;
 
-use super::reader::RulesReader;
+use super::reader::{RuleReading, RulesReader};
 use super::{NAME, Source};
 use crate::side_thread::SideThread;
 
 /// Readings that wait for the feed.
 const READINGS_MAX: usize = 4;
-
-/// The outcome of one attempt to read the table.
-pub(super) struct RuleReading {
-    /// The versions of the rules that have changed.
-    pub(super) changes: Vec<(RuleId, RuleVersion)>,
-    /// Whether the table could be read.
-    pub(super) state: State,
-}
 
 pub(super) struct RulesFeed {
     // Before the thread: dropping this first ends its waiting.

@@ -7,12 +7,12 @@ use std::time::Duration;
 use dataflow::backoff::Backoff;
 use dataflow::dictionary::Dictionary;
 use dataflow::feed::{Waker, WorkerContext};
+use dataflow::merchandising::{RuleId, RuleVersion};
 use dataflow::source_status::{SourceStatus, State};
 use dataflow::time::ServiceClock;
 use events::{DeadLetter, DeadLetterSender};
 
 use super::changes::TableRules;
-use super::feed::RuleReading;
 use super::query::{self, ReadError};
 use super::row::{RuleRow, decode};
 use super::{NAME, Source};
@@ -23,6 +23,14 @@ use crate::side_thread::{Stop, Stopped};
 
 /// The first pause after a failure, unless the limit is less.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// The outcome of one attempt to read the table.
+pub(super) struct RuleReading {
+    /// The versions of the rules that have changed.
+    pub(super) changes: Vec<(RuleId, RuleVersion)>,
+    /// Whether the table could be read.
+    pub(super) state: State,
+}
 
 /// Reads one table again and again.
 pub(super) struct RulesReader {

@@ -8,7 +8,7 @@ use dataflow::time::Millis;
 use events::{Refusal, time_from_text};
 use serde_json::{Map, Value as Json};
 
-use crate::fault::{Fault, id};
+use crate::fault::Fault;
 use crate::postgres::names::RuleTable;
 
 /// The number of columns that are read.
@@ -120,8 +120,8 @@ impl RuleRow {
             until: columns.edge(UNTIL, "infinity")?,
             set: owned(SET)?,
         };
-        let product = |text: &str| -> Result<_, Fault<'static>> { Ok(dictionary.product(id_of(text)?)?) };
-        let category = |text: &str| -> Result<_, Fault<'static>> { Ok(dictionary.category(id_of(text)?)?) };
+        let product = |text: &str| -> Result<_, Fault<'static>> { Ok(dictionary.product(text)?) };
+        let category = |text: &str| -> Result<_, Fault<'static>> { Ok(dictionary.category(text)?) };
         let rule = text.keyed(product, category).map_err(RuleRowFault::Rule)?;
         Ok((id, rule))
     }
@@ -175,11 +175,6 @@ impl<'a> NamedValues<'a> {
         let at = time_from_text(text).map_err(|_| RuleRowFault::Edge(self.name(at)))?;
         Ok(Some(at))
     }
-}
-
-/// The id of a product or a category.
-fn id_of(text: &str) -> Result<&str, Fault<'static>> {
-    id(Some(text), "id")
 }
 
 #[cfg(test)]
@@ -255,7 +250,7 @@ mod tests {
         assert_eq!(cup.product.as_deref(), Some("cup"));
         let refused: Vec<_> = one.refused.iter().map(|(row, refusal)| (&row.0[RULE_ID], refusal.reason)).collect();
         let id = |text: &str| CellText::Is(text.into());
-        assert_eq!(refused, [(&id("a"), "invalid_rule"), (&id("c"), "empty_id")]);
+        assert_eq!(refused, [(&id("a"), "invalid_rule"), (&id("c"), "invalid_rule")]);
     }
 
     #[test]
@@ -277,7 +272,7 @@ mod tests {
                 "`valid_until` must be",
             ),
             (row(&[&pin[..], &[(POSITION, "1"), (FROM, "soon")]].concat()), "invalid_rule", "`valid_from` must be"),
-            (hide("a", &"x".repeat(257)), "id_too_long", "in the field `product`: `id` has 257 bytes"),
+            (hide("a", &"x".repeat(257)), "invalid_rule", "`product` must have 1 to 256 bytes"),
             (not_utf8, "not_utf8", "`product_id` is not UTF-8"),
         ] {
             let refused = refusals(std::slice::from_ref(&row));
