@@ -74,9 +74,6 @@ proptest! {
 
     #[test]
     fn workers_may_lag_behind_each_other(history in with_erasures(with_shadow(with_interactions(small()))), workers in workers(), seed in any::<u64>()) {
-        let mut history = history;
-        // Workers that lag behind settle a session some ticks late. If days pass meanwhile, its gap may come after its pair has left.
-        history.rules.features.days = 0;
         holds(&history, workers, Pacing::Straggling(seed))?;
     }
 
