@@ -15,7 +15,8 @@ fn import(home: &Home, request: &ImportRequest, text: &str) -> ImportReport {
     home.store.import(request, &mut Cursor::new(text)).unwrap()
 }
 
-fn ids(home: &Home, kind: Kind) -> Vec<String> {
+/// The ids of all rows of a kind, in their order.
+pub(crate) fn ids(home: &Home, kind: Kind) -> Vec<String> {
     let mut ids = Vec::new();
     home.store
         .export(kind, &mut |row| {

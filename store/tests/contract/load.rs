@@ -7,6 +7,7 @@ use std::io::{self, BufReader, Cursor, Read};
 use proptest::prelude::*;
 use vitrine_store::{Action, ImportReport, Kind, LoadRequest, ShopFile, StoreError, UnknownIds};
 
+use crate::import::ids;
 use crate::{BOUNDS, Home, act, put};
 
 /// Loads a state of a file whose text tells it from others.
@@ -20,17 +21,6 @@ fn loaded(home: &Home, file: ShopFile, text: &str) -> i64 {
     let report = load(home, file, text).expect("this state of the file is new");
     assert!(report.written, "{report:?}");
     report.change
-}
-
-fn ids(home: &Home, kind: Kind) -> Vec<String> {
-    let mut ids = Vec::new();
-    home.store
-        .export(kind, &mut |row| {
-            ids.push(row.id().to_owned());
-            true
-        })
-        .unwrap();
-    ids
 }
 
 #[test]
