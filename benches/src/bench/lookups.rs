@@ -70,7 +70,7 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
     Ok(())
 }
 
-/// A bare hyper that answers with so many bytes, with the product's serving threads.
+/// A bare hyper that answers with the given number of bytes, with the product's serving threads.
 pub(super) fn bare_hyper(bytes: usize) -> anyhow::Result<(Process, Target)> {
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let hyper = child::spawn(&["bare-http", &address.to_string(), SERVING_THREADS, &bytes.to_string()])?;

@@ -180,7 +180,7 @@ impl PgImport<'_> {
             }
             accepted.extend(taken.map(|(row, line)| (row, line, lines)));
         }
-        // Neighbours in the file are neighbours in the index.
+        // In the order of the index, so that neighbours are added together.
         accepted.sort_by(|(a, ..), (b, ..)| a.id().cmp(b.id()));
         self.save(kind, role, &accepted, &there)
     }

@@ -71,7 +71,7 @@ impl Deltas {
     }
 }
 
-/// Packs up to 32 numbers of so many bits each, the lowest first, with zeros for those that lack.
+/// Packs up to 32 numbers of the given width in bits, the lowest first. Numbers that are missing are zeros.
 fn pack(numbers: impl Iterator<Item = u64>, bits: u32, out: &mut Vec<u8>) {
     let (mut held, mut held_bits) = (0_u128, 0);
     for number in numbers.chain(std::iter::repeat(0)).take(PART) {
