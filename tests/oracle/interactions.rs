@@ -101,10 +101,7 @@ pub(crate) fn with_interactions(histories: impl Strategy<Value = History>) -> im
                 // A page that is opened is a view.
                 let interaction = page.map_or(Interaction::Other, |_| Interaction::View { time_on_page_ms: None });
                 give(Update::Interaction { user, product: page, interaction, at });
-                // A session that is settled days late may bring a gap of a pair that has left meanwhile.
-                if days == 0 {
-                    give(Update::Session { user, session, page, at, recorded: at + recorded });
-                }
+                give(Update::Session { user, session, page, at, recorded: at + recorded });
             }
             history
         },

@@ -82,14 +82,16 @@ pub enum Interaction {
 /// Neither can silence subtract them. Instead it raises the first day of which events count. Events given before that are all of
 /// earlier days, and those given later are all of that day or later, because an event that is too old is not given. So a sum of
 /// events that were given one after the other goes or stays as a whole.
+///
+/// The gap of a view becomes final later than the view. Whether the view is still among the events is seen from the day of the
+/// first one: events that come after silence are all of later days than those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Activity {
     last: Latest,
     page: PageTime,
     views: u32,
     timed_views: u32,
-    clicks: u32,
-    carts: u32,
+    clicks_and_carts: ClicksAndCarts,
 }
 
 /// A generation and, in its lower bits, the time of the latest event in it; 0 if there is none.
@@ -150,6 +152,37 @@ impl PageTime {
     }
 }
 
+/// The number of clicks and of products put into the cart, and above their bits the days from the first event to the latest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+struct ClicksAndCarts(u64);
+
+impl ClicksAndCarts {
+    const COUNT_BITS: u32 = 24;
+    const COUNT_MAX: u64 = (1 << ClicksAndCarts::COUNT_BITS) - 1;
+    /// 179 years.
+    const DAYS_MAX: Day = u16::MAX as Day;
+
+    fn new(days: Day, clicks: u64, carts: u64) -> Self {
+        let count = |number: u64| number.min(ClicksAndCarts::COUNT_MAX);
+        let days = days.min(ClicksAndCarts::DAYS_MAX);
+        ClicksAndCarts(
+            (days << ClicksAndCarts::COUNT_BITS | count(clicks)) << ClicksAndCarts::COUNT_BITS | count(carts),
+        )
+    }
+
+    fn carts(self) -> u64 {
+        self.0 & ClicksAndCarts::COUNT_MAX
+    }
+
+    fn clicks(self) -> u64 {
+        self.0 >> ClicksAndCarts::COUNT_BITS & ClicksAndCarts::COUNT_MAX
+    }
+
+    fn days(self) -> Day {
+        self.0 >> (2 * ClicksAndCarts::COUNT_BITS)
+    }
+}
+
 impl Activity {
     /// Takes out all events of earlier generations.
     fn erased(generation: u16) -> Self {
@@ -180,8 +213,8 @@ impl Activity {
                 activity.timed_views = u32::from(time_on_page_ms.is_some());
                 activity.page = PageTime::new(0, time_on_page_ms.unwrap_or(0).min(TIME_ON_PAGE_MS_MAX));
             }
-            Interaction::Click => activity.clicks = 1,
-            Interaction::AddToCart => activity.carts = 1,
+            Interaction::Click => activity.clicks_and_carts = ClicksAndCarts::new(0, 1, 0),
+            Interaction::AddToCart => activity.clicks_and_carts = ClicksAndCarts::new(0, 0, 1),
             Interaction::Other => {}
         }
         activity
@@ -201,10 +234,15 @@ impl Activity {
         self.timed_views = self.timed_views.saturating_add(1);
     }
 
-    /// Whether an event at `at` that was given is among these.
+    /// Whether an event at `at` that was given is among these. Older events than these may have been taken out.
     #[must_use]
     pub fn counts(self, at: Millis) -> bool {
-        day_of(at) >= self.page.first_day()
+        self.first_day().is_some_and(|first| day_of(at) >= first)
+    }
+
+    /// The day of the first event; none if there is no event.
+    fn first_day(self) -> Option<Day> {
+        self.last_at().map(|at| day_of(at).saturating_sub(self.clicks_and_carts.days()))
     }
 
     /// Adds events.
@@ -217,12 +255,16 @@ impl Activity {
         let first_day = self.page.first_day().max(other.page.first_day());
         let other = other.since(first_day);
         *self = self.since(first_day);
+        let first_event = self.first_day().into_iter().chain(other.first_day()).min();
         self.last = self.last.max(other.last);
         self.page = PageTime::new(first_day, self.page.ms() + other.page.ms());
         self.views = self.views.saturating_add(other.views);
         self.timed_views = self.timed_views.saturating_add(other.timed_views);
-        self.clicks = self.clicks.saturating_add(other.clicks);
-        self.carts = self.carts.saturating_add(other.carts);
+        self.clicks_and_carts = ClicksAndCarts::new(
+            first_event.map_or(0, |first| day_of(self.last.at()) - first),
+            self.clicks() + other.clicks(),
+            self.carts() + other.carts(),
+        );
     }
 
     /// The time of the latest event; none if there is no event.
@@ -241,13 +283,13 @@ impl Activity {
     /// The number of clicks.
     #[must_use]
     pub fn clicks(self) -> u64 {
-        self.clicks.into()
+        self.clicks_and_carts.clicks()
     }
 
     /// How often the product was put into the cart.
     #[must_use]
     pub fn carts(self) -> u64 {
-        self.carts.into()
+        self.clicks_and_carts.carts()
     }
 
     /// The time on the page of all views whose time is known, in milliseconds, and the number of these views.
@@ -276,15 +318,16 @@ impl Monoid for Activity {
 }
 
 impl Columns for Activity {
-    const WIDTH: usize = 6;
+    const WIDTH: usize = 7;
 
     fn write(&self, to: &mut impl ColumnWriter) {
         to.write(&self.last.at());
         to.write(&self.page.ms());
         to.write(&self.views);
         to.write(&self.timed_views);
-        to.write(&self.clicks);
-        to.write(&self.carts);
+        to.write(&self.clicks());
+        to.write(&self.carts());
+        to.write(&self.clicks_and_carts.days());
     }
 
     fn read<R: ColumnReader>(from: &mut R) -> Result<Self, R::Error> {
@@ -293,8 +336,10 @@ impl Columns for Activity {
             page: PageTime::new(0, from.read()?),
             views: from.read()?,
             timed_views: from.read()?,
-            clicks: from.read()?,
-            carts: from.read()?,
+            clicks_and_carts: {
+                let (clicks, carts) = (from.read()?, from.read()?);
+                ClicksAndCarts::new(from.read()?, clicks, carts)
+            },
         })
     }
 }
@@ -366,6 +411,9 @@ mod tests {
         }
         let none = sum(&given[..4]);
         assert_eq!((none.last_at(), none.clicks(), Interactions::in_cut(none)), (None, 0, None));
+        assert!(
+            left.counts(3 * DAY_MS) && left.counts(9 * DAY_MS) && !left.counts(3 * DAY_MS - 1) && !none.counts(DAY_MS)
+        );
         let mut erased = none;
         erased.plus_equals(&Activity::erased(1));
         assert_eq!((erased.last_at(), sum(&[erased, left]).clicks()), (None, 0));
