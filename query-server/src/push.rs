@@ -16,7 +16,7 @@ mod listed;
 mod tabled;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -39,6 +39,9 @@ use crate::scope::Scope;
 pub(crate) use self::tabled::SentTable;
 
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// The number of instants in a pause at which readers wake.
+const WAKINGS_IN_PAUSE: u128 = 8;
 
 /// What a client follows.
 pub(crate) trait Follows: Send + Sync + 'static {
@@ -176,7 +179,7 @@ impl<F: Follows> Reader<F> {
         let (operations, mut spoke_at) = (self.operations.clone(), Instant::now());
         loop {
             let shown = operations.read.waits.shown_tick();
-            tokio::time::sleep(self.pause()).await;
+            tokio::time::sleep_until(waking_after(self.pause())).await;
             let advanced = operations.read.waits.advanced(shown);
             // Without ticks there is nothing new, and the heartbeat is due all the same.
             let _ = tokio::time::timeout_at(spoke_at + heartbeat, advanced).await;
@@ -226,6 +229,14 @@ impl<F: Follows> Reader<F> {
         };
         Ok(next_event(&mut self.sent, &text, is_slow).or_else(|| is_due.then(event::heartbeat)))
     }
+}
+
+/// The end of a pause, or soon after: readers wake together, because a wake-up costs more than a read.
+fn waking_after(pause: Duration) -> Instant {
+    static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let grid_ms = (pause.as_millis() / WAKINGS_IN_PAUSE).max(1);
+    let due_ms = (FIRST.elapsed() + pause).as_millis().next_multiple_of(grid_ms);
+    *FIRST + Duration::from_millis(u64::try_from(due_ms).unwrap_or_default())
 }
 
 /// The event that leads a client from the rows that were sent to those of an answer, if one is needed. A client that was

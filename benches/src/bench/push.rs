@@ -59,10 +59,12 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
 
     let changing = changes(&views, |number| number % CLIENTS)?;
     rest(SETTLING);
-    figures.put("push_cpu_share_without_clients", cpu_share(product.pid(), slice));
+    let without = cpu_share(product.pid(), slice);
     let clients = start(&product, None, SETTLING + slice)?;
     rest(SETTLING);
-    figures.put("push_cpu_share", cpu_share(product.pid(), slice));
+    let with = cpu_share(product.pid(), slice);
+    figures.put("push_cpu_share", with - without);
+    figures.put("push_cpu_share_without_clients", without);
     let results = finish(clients)?;
     changing.stop()?;
     let seen: usize = results.iter().map(|result| result.changes).sum();
