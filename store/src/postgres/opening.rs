@@ -8,7 +8,7 @@ use super::connect::Connect;
 use super::reason::PgError;
 
 /// The scripts that lead from each version of the tables to the next one.
-const SCRIPTS: [&str; 3] = [include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const SCRIPTS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
 /// The comment on a table that Vitrine has made.
 const MARK: &str = "made by Vitrine";

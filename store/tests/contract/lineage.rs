@@ -129,7 +129,7 @@ fn temporary_tables_of_the_same_names_change_nothing() {
 fn nobody_else_may_make_triggers_of_the_functions() {
     let home = Home::postgres(UnknownIds::Take);
     home.done(put(Kind::Users, r#"{"user_id":"ada"}"#));
-    for function in ["vitrine_product_categories()", "vitrine_categories_moved()"] {
+    for function in ["vitrine_share_tree()", "vitrine_product_categories()", "vitrine_categories_moved()"] {
         let sql = "SELECT has_function_privilege('public', $1::text::regprocedure, 'EXECUTE')";
         assert!(!connect(home.url()).query_one(sql, &[&function]).unwrap().get::<_, bool>(0), "{function}");
     }
