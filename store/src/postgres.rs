@@ -14,6 +14,7 @@
 //! - **Whose tables**: tables that Vitrine has made carry a comment. It never changes others.
 
 mod connect;
+mod copy;
 mod import;
 mod imported;
 mod opening;

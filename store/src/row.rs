@@ -220,6 +220,11 @@ impl Row {
         }
     }
 
+    /// The row as a purchase, if it is one.
+    pub(crate) fn purchase(&self) -> Option<&Purchase> {
+        if let Row::Purchase(purchase) = self { Some(purchase) } else { None }
+    }
+
     /// The row as JSON. Equal rows give equal texts.
     #[must_use]
     pub fn json(&self) -> String {

@@ -127,6 +127,15 @@ impl<'f> FileRows<'f> {
         table.digest(kind)
     }
 
+    /// The bytes of the record that the last row is from.
+    pub(crate) fn record_bytes(&self) -> usize {
+        match &self.source {
+            Source::Table(table) => table.reader.bytes(),
+            Source::Lines(lines) => lines.text().len(),
+            Source::Ended => 0,
+        }
+    }
+
     /// Notes that a row cannot be written.
     pub(crate) fn refuse(&mut self, line: u64, row: &Row, faults: &[Fault]) {
         let source = &self.source;

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use crate::kind::Kind;
 
 /// Rows that are remembered, at most.
-const ROWS_MAX: u64 = 1 << 17;
+const ROWS_MAX: u64 = 1 << 20;
 
 /// A row of a file: its place, which depends on its id alone, and two hashes of all its cells.
 #[derive(Clone, Copy)]

@@ -127,6 +127,11 @@ impl<'f> RecordReader<'f> {
         self.record.len()
     }
 
+    /// The bytes of all cells together.
+    pub(super) fn bytes(&self) -> usize {
+        self.record.as_slice().len()
+    }
+
     /// The cell at this place.
     pub(super) fn cell(&self, at: usize) -> Option<&str> {
         let cell = self.record.get(at)?;

@@ -1,8 +1,10 @@
-//! Imports into PostgreSQL: one transaction with a connection of its own, a statement for each run of rows of one kind.
+//! Imports into PostgreSQL: one transaction with a connection of its own, a few statements for each run of rows of one kind.
 //! Other writes wait for it, or are told that nothing was written.
 //!
 //! ```text
 //! rows of the file ─▶ a run for each kind ─▶ one is full ─▶ categories, users, products, purchases: rows that others refer to first
+//!                                                            ├─ rows that are not there, in the order of ids ─▶ COPY
+//!                                                            └─ the others ─▶ INSERT … ON CONFLICT DO UPDATE
 //! ```
 
 use std::collections::{HashMap, HashSet};
@@ -10,6 +12,7 @@ use std::io::BufRead;
 
 use postgres::Client;
 
+use super::copy;
 use super::imported::{self, count};
 use super::opening::LOCK;
 use super::reason::PgError;
@@ -24,7 +27,10 @@ use crate::settings::{Settings, UnknownIds};
 use crate::write::{references, refusal_of, unknown_references};
 
 /// The most rows of a run; a purchase counts as many as it has lines.
-const RUN_MAX: usize = 4000;
+const RUN_MAX: usize = 16_000;
+
+/// The most bytes of the records that the rows of a run are from.
+const RUN_BYTES_MAX: usize = 4 << 20;
 
 /// Imports a file.
 pub(super) fn import(
@@ -46,11 +52,11 @@ pub(super) fn import(
     let mut runs: [ImportRun; 4] = Default::default();
     // After a bad line the others are written too, to find all that is wrong.
     while let Some(row) = rows.next_row().map_err(unreadable)? {
-        let kind = row.row.kind() as usize;
+        let (kind, bytes) = (row.row.kind() as usize, rows.record_bytes());
         if !runs[kind].takes(&row, request.mode) {
             import.write_all(&mut runs, &mut rows)?;
         }
-        runs[kind].add(row);
+        runs[kind].add(row, bytes);
     }
     import.write_all(&mut runs, &mut rows)?;
     import.check_parents(&mut rows)?;
@@ -82,15 +88,11 @@ const BY_REFERENCES: [Kind; 4] = [Kind::Categories, Kind::Users, Kind::Products,
 #[derive(Default)]
 struct ImportRun {
     of: Option<(Kind, Role)>,
-    rows: Vec<ImportRunRow>,
+    /// For each id its rows, or the parts of the purchase, each with its line. No list is empty.
+    rows: Vec<Vec<(u64, Row)>>,
     places: HashMap<String, usize>,
     parts: usize,
-}
-
-/// A row, with its line; of a purchase its parts, each with its line.
-struct ImportRunRow {
-    row: Row,
-    parts: Vec<(u64, Row)>,
+    bytes: usize,
 }
 
 impl ImportRun {
@@ -98,23 +100,43 @@ impl ImportRun {
     fn takes(&self, ImportRow { row, role, .. }: &ImportRow, mode: ImportMode) -> bool {
         let is_first = self.of.is_none();
         let is_same = self.of == Some((row.kind(), *role));
+        let has_room = self.parts < RUN_MAX && self.bytes < RUN_BYTES_MAX;
         // A whole purchase replaces the lines before, and a second new row is a fault.
         let is_once = *role == Role::Whole && (row.kind() == Kind::Purchases || mode == ImportMode::Insert);
-        is_first || is_same && self.parts < RUN_MAX && !(is_once && self.places.contains_key(row.id()))
+        is_first || is_same && has_room && !(is_once && self.places.contains_key(row.id()))
     }
 
-    fn add(&mut self, ImportRow { line, row, role }: ImportRow) {
+    /// Adds a row, from a record of so many bytes.
+    fn add(&mut self, ImportRow { line, row, role }: ImportRow, bytes: usize) {
         if role == Role::IfAbsent && self.places.contains_key(row.id()) {
             return;
         }
         self.of = Some((row.kind(), role));
-        let next = self.rows.len();
-        let at = *self.places.entry(row.id().to_owned()).or_insert(next);
-        if at == next {
-            self.rows.push(ImportRunRow { row: row.clone(), parts: Vec::new() });
-        }
+        self.bytes += bytes;
         self.parts += if let Row::Purchase(purchase) = &row { purchase.lines.len().max(1) } else { 1 };
-        self.rows[at].parts.push((line, row));
+        match self.places.get(row.id()) {
+            Some(at) => self.rows[*at].push((line, row)),
+            None => {
+                self.places.insert(row.id().to_owned(), self.rows.len());
+                self.rows.push(vec![(line, row)]);
+            }
+        }
+    }
+}
+
+/// A row that is written: of a purchase, all its parts in the run.
+struct AcceptedRow {
+    row: Row,
+    line: u64,
+    /// The lines of the purchase that the file had before the run; none if it did not have it.
+    before: Option<usize>,
+}
+
+impl AcceptedRow {
+    /// Its id, the lines of the purchase that the file has had so far, and its line.
+    fn note(&self) -> (&str, i64, u64) {
+        let own = self.row.purchase().map_or(0, |purchase| purchase.lines.len());
+        (self.row.id(), count(self.before.unwrap_or_default() + own), self.line)
     }
 }
 
@@ -136,9 +158,8 @@ impl PgImport<'_> {
     /// Writes the rows of a run, and refuses those that are wrong.
     fn write(&mut self, run: ImportRun, rows: &mut FileRows<'_>) -> Result<(), PgError> {
         let Some((kind, role)) = run.of else { return Ok(()) };
-        let ids: Vec<&str> = run.rows.iter().map(|row| row.row.id()).collect();
-        let is_asked = role != Role::Whole || kind == Kind::Purchases || self.request.mode == ImportMode::Insert;
-        let there = if is_asked { imported::present(self.client, self.sql, kind, &ids)? } else { HashSet::new() };
+        let ids: Vec<&str> = run.rows.iter().map(|parts| parts[0].1.id()).collect();
+        let there = imported::present(self.client, self.sql, kind, &ids)?;
         let before = match role {
             Role::Part => {
                 let ids: Vec<&str> = ids.iter().copied().filter(|id| there.contains(*id)).collect();
@@ -147,10 +168,10 @@ impl PgImport<'_> {
             Role::Whole | Role::IfAbsent => HashMap::new(),
         };
         let known = self.known_references(&run)?;
-        let mut accepted: Vec<(Row, u64, Option<usize>)> = Vec::new();
-        for ImportRunRow { row, parts } in run.rows {
-            let lines = before.get(row.id()).copied();
-            let is_there = there.contains(row.id());
+        let mut accepted: Vec<AcceptedRow> = Vec::new();
+        for parts in run.rows {
+            let id = parts[0].1.id();
+            let (lines, is_there) = (before.get(id).copied(), there.contains(id));
             if role == Role::IfAbsent && is_there {
                 continue;
             }
@@ -178,10 +199,10 @@ impl PgImport<'_> {
                     (taken, part) => *taken = Some((part, line)),
                 }
             }
-            accepted.extend(taken.map(|(row, line)| (row, line, lines)));
+            accepted.extend(taken.map(|(row, line)| AcceptedRow { row, line, before: lines }));
         }
         // In the order of the index, so that neighbours are added together.
-        accepted.sort_by(|(a, ..), (b, ..)| a.id().cmp(b.id()));
+        accepted.sort_by(|a, b| a.row.id().cmp(b.row.id()));
         self.save(kind, role, &accepted, &there)
     }
 
@@ -189,40 +210,56 @@ impl PgImport<'_> {
         &mut self,
         kind: Kind,
         role: Role,
-        accepted: &[(Row, u64, Option<usize>)],
+        accepted: &[AcceptedRow],
         there: &HashSet<String>,
     ) -> Result<(), PgError> {
+        let (new, others): (Vec<&AcceptedRow>, Vec<_>) =
+            accepted.iter().partition(|accepted| !there.contains(accepted.row.id()));
+        let is_added = self.add(&new.iter().map(|accepted| &accepted.row).collect::<Vec<_>>())?;
+        let changed = if is_added { others } else { accepted.iter().collect() };
+        let heads: Vec<&Row> =
+            changed.iter().filter(|changed| changed.before.is_none()).map(|changed| &changed.row).collect();
         let fields = self.fields[kind as usize].as_deref();
         let present = if role == Role::IfAbsent { Present::Stays } else { Present::Changes(fields) };
-        let heads: Vec<&Row> = accepted.iter().filter(|(.., lines)| lines.is_none()).map(|(row, ..)| row).collect();
         save::save(self.client, &heads, present)?;
-        let purchases: Vec<(&Purchase, usize)> = accepted
+        let firsts: Vec<&Purchase> =
+            heads.into_iter().filter(|row| there.contains(row.id())).filter_map(Row::purchase).collect();
+        save::cut_lines(self.client, &firsts)?;
+        let purchases: Vec<(&Purchase, usize)> = changed
             .iter()
-            .filter_map(
-                |(row, _, lines)| {
-                    if let Row::Purchase(row) = row { Some((row, lines.unwrap_or_default())) } else { None }
-                },
-            )
+            .filter_map(|changed| Some((changed.row.purchase()?, changed.before.unwrap_or_default())))
             .collect();
-        if kind == Kind::Purchases {
-            // A purchase that is new has no lines.
-            let firsts = accepted.iter().zip(&purchases).filter(|((.., lines), _)| lines.is_none());
-            let firsts = firsts.map(|(_, (purchase, _))| *purchase);
-            let firsts: Vec<&Purchase> = firsts.filter(|purchase| there.contains(&*purchase.purchase_id)).collect();
-            save::cut_lines(self.client, &firsts)?;
-            save::lines(self.client, &purchases)?;
+        save::lines(self.client, &purchases)?;
+        self.note(kind, role, accepted)
+    }
+
+    /// Adds rows that were not there a moment ago. False if another tool has added one of them since; then none is added.
+    fn add(&mut self, rows: &[&Row]) -> Result<bool, PgError> {
+        if rows.is_empty() {
+            return Ok(true);
         }
-        if role == Role::Part || self.request.mode == ImportMode::Replace || kind == Kind::Categories {
-            let notes: Vec<(&str, i64, u64)> = accepted
-                .iter()
-                .map(|(row, line, before)| {
-                    let own = if let Row::Purchase(row) = row { row.lines.len() } else { 0 };
-                    (row.id(), count(before.unwrap_or_default() + own), *line)
-                })
-                .collect();
-            imported::note(self.client, kind, &notes)?;
+        self.client.batch_execute("SAVEPOINT added")?;
+        match copy::add(self.client, rows) {
+            Ok(()) => self.client.batch_execute("RELEASE added")?,
+            Err(error) if error.is_overtaken() => {
+                self.client.batch_execute("ROLLBACK TO added; RELEASE added")?;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Remembers rows that later rows of the file, or the end of the import, will ask for.
+    fn note(&mut self, kind: Kind, role: Role, accepted: &[AcceptedRow]) -> Result<(), PgError> {
+        if role != Role::Part && self.request.mode != ImportMode::Replace && kind != Kind::Categories {
+            return Ok(());
+        }
+        // Of parts it is known whether the file had the purchase before; other rows may be noted already.
+        let (first, again): (Vec<&AcceptedRow>, Vec<_>) =
+            accepted.iter().partition(|accepted| role == Role::Part && accepted.before.is_none());
+        imported::note_first(self.client, kind, &first.into_iter().map(AcceptedRow::note).collect::<Vec<_>>())?;
+        imported::note(self.client, kind, &again.into_iter().map(AcceptedRow::note).collect::<Vec<_>>())
     }
 
     /// The rows that the run refers to and that are there. The parent of a category may follow it: see `check_parents`.
@@ -231,7 +268,7 @@ impl PgImport<'_> {
         if self.settings.unknown_ids == UnknownIds::Take || run.of.is_none_or(|(kind, _)| kind == Kind::Categories) {
             return Ok(known);
         }
-        let parts = run.rows.iter().flat_map(|row| &row.parts);
+        let parts = run.rows.iter().flatten();
         let named: Vec<(Kind, &str)> =
             parts.flat_map(|(_, part)| references(part)).map(|(kind, id, _)| (kind, id)).collect();
         for kind in Kind::ALL {

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use postgres::Client;
 use postgres::types::Type;
 
+use super::copy;
 use super::reason::PgError;
 use super::rows::{Parameter, ShopSql};
 use crate::kind::Kind;
@@ -61,6 +62,9 @@ pub(super) fn lines(client: &mut Client, kind: Kind, ids: &[&str]) -> Result<Has
 
 /// Remembers rows of the file: the id, its lines so far, and its line.
 pub(super) fn note(client: &mut Client, kind: Kind, rows: &[(&str, i64, u64)]) -> Result<(), PgError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
     let sql = "
         INSERT INTO imported (kind, id, lines, line)
         SELECT $1, id, lines, line FROM unnest($2::text[], $3::int8[], $4::int8[]) AS new (id, lines, line)
@@ -76,6 +80,19 @@ pub(super) fn note(client: &mut Client, kind: Kind, rows: &[(&str, i64, u64)]) -
     ];
     client.execute_typed(sql, &values)?;
     Ok(())
+}
+
+/// The same of rows that the file did not have before.
+pub(super) fn note_first(client: &mut Client, kind: Kind, rows: &[(&str, i64, u64)]) -> Result<(), PgError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    copy::copy(client, "imported (kind, id, lines, line)", rows.iter(), |text, (id, lines, line)| {
+        text.plain(number(kind));
+        text.text(id);
+        text.plain(lines);
+        text.plain(line);
+    })
 }
 
 /// Categories of the file behind this one, in the order of their lines.

@@ -16,6 +16,9 @@ pub(super) enum PgError {
     /// The driver's reason.
     #[error("{}", in_words(.0))]
     Driver(#[from] postgres::Error),
+    /// Rows could not be sent.
+    #[error("the connection does not take rows: {0}")]
+    Sending(#[from] std::io::Error),
     /// A value that another tool has written.
     #[error("a row has a value in column {0} that cannot be read")]
     Value(&'static str),

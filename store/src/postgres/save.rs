@@ -13,7 +13,7 @@ use crate::row::{Category, Product, Purchase, Row, User};
 
 /// The columns of a kind's table, the key first, each with the type of the array that carries its values, the type of the
 /// column, and how two values are compared. As text, equal JSON and equal amounts are equal digit by digit.
-type Columns = &'static [(&'static str, &'static str, &'static str)];
+pub(super) type Columns = &'static [(&'static str, &'static str, &'static str)];
 
 const PRODUCT: Columns = &[
     ("product_id", "text", ""),
@@ -30,6 +30,16 @@ const USER: Columns =
     &[("user_id", "text", ""), ("name", "text", ""), ("email", "text", ""), ("demographics", "json", "::text")];
 const ORDER: Columns =
     &[("order_id", "text", ""), ("user_id", "text", ""), ("created_at", "timestamptz", ""), ("status", "text", "")];
+
+/// The table of a kind's rows, and its columns. The lines of purchases have a table of their own.
+pub(super) fn table(kind: Kind) -> (&'static str, Columns) {
+    match kind {
+        Kind::Products => ("products", PRODUCT),
+        Kind::Categories => ("categories", CATEGORY),
+        Kind::Users => ("users", USER),
+        Kind::Purchases => ("orders", ORDER),
+    }
+}
 
 /// What is done with a row that is there already.
 #[derive(Clone, Copy)]
@@ -78,7 +88,7 @@ fn products(client: &mut impl GenericClient, rows: &[&Product], present: Present
         (&each(rows, |row| row.available), Type::BOOL_ARRAY),
         (&embeddings, Type::TEXT_ARRAY),
     ];
-    run(client, &insert("products", PRODUCT, present), &values)
+    run(client, &insert(Kind::Products, present), &values)
 }
 
 fn categories(client: &mut impl GenericClient, rows: &[&Category], present: Present<'_>) -> Result<(), PgError> {
@@ -87,7 +97,7 @@ fn categories(client: &mut impl GenericClient, rows: &[&Category], present: Pres
         (&each(rows, |row| row.name.as_deref()), Type::TEXT_ARRAY),
         (&each(rows, |row| row.parent_id.as_deref()), Type::TEXT_ARRAY),
     ];
-    run(client, &insert("categories", CATEGORY, present), &values)
+    run(client, &insert(Kind::Categories, present), &values)
 }
 
 fn users(client: &mut impl GenericClient, rows: &[&User], present: Present<'_>) -> Result<(), PgError> {
@@ -97,7 +107,7 @@ fn users(client: &mut impl GenericClient, rows: &[&User], present: Present<'_>) 
         (&each(rows, |row| row.email.as_deref()), Type::TEXT_ARRAY),
         (&each(rows, |row| row.demographics.as_ref().map(text_of)), Type::TEXT_ARRAY),
     ];
-    run(client, &insert("users", USER, present), &values)
+    run(client, &insert(Kind::Users, present), &values)
 }
 
 fn orders(client: &mut impl GenericClient, rows: &[&Purchase], present: Present<'_>) -> Result<(), PgError> {
@@ -107,12 +117,15 @@ fn orders(client: &mut impl GenericClient, rows: &[&Purchase], present: Present<
         (&each(rows, |row| time(row.created_at)), Type::TIMESTAMPTZ_ARRAY),
         (&each(rows, |row| row.status.word()), Type::TEXT_ARRAY),
     ];
-    run(client, &insert("orders", ORDER, present), &values)
+    run(client, &insert(Kind::Purchases, present), &values)
 }
 
 /// Saves the lines of purchases, each behind the first lines of the purchase that it names. A line that stays as it is, is
 /// no change.
 pub(super) fn lines(client: &mut impl GenericClient, purchases: &[(&Purchase, usize)]) -> Result<(), PgError> {
+    if purchases.is_empty() {
+        return Ok(());
+    }
     let lines: Vec<_> = purchases
         .iter()
         .flat_map(|(row, before)| row.lines.iter().zip(before + 1..).map(|(line, at)| (&*row.purchase_id, at, line)))
@@ -140,6 +153,9 @@ pub(super) fn lines(client: &mut impl GenericClient, purchases: &[(&Purchase, us
 
 /// Removes the lines that these purchases do not have any more.
 pub(super) fn cut_lines(client: &mut impl GenericClient, purchases: &[&Purchase]) -> Result<(), PgError> {
+    if purchases.is_empty() {
+        return Ok(());
+    }
     let sql = "
         DELETE FROM order_items AS t USING unnest($1::text[], $2::int8[]) AS now (order_id, lines)
         WHERE t.order_id = now.order_id AND t.line > now.lines";
@@ -151,7 +167,8 @@ pub(super) fn cut_lines(client: &mut impl GenericClient, purchases: &[&Purchase]
 }
 
 /// A statement that adds rows from one array for each column.
-fn insert(table: &str, columns: Columns, present: Present<'_>) -> String {
+fn insert(kind: Kind, present: Present<'_>) -> String {
+    let (table, columns) = table(kind);
     let names = |form: &dyn Fn(&str, &str, &str) -> String| {
         columns.iter().map(|(name, kind, compared)| form(name, kind, compared)).collect::<Vec<_>>().join(", ")
     };
@@ -196,11 +213,13 @@ fn each<'r, R, V>(rows: &'r [R], value: impl Fn(&'r R) -> V) -> Vec<V> {
     rows.iter().map(value).collect()
 }
 
-fn text_of(value: &impl Serialize) -> String {
+/// A value as JSON.
+pub(super) fn text_of(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("rows are plain data")
 }
 
-fn array(numbers: &[f32]) -> String {
+/// A vector as the database writes it.
+pub(super) fn array(numbers: &[f32]) -> String {
     let texts: Vec<String> = numbers.iter().map(f32::to_string).collect();
     format!("{{{}}}", texts.join(","))
 }

@@ -2,16 +2,18 @@
 
 use std::io::Cursor;
 
-use vitrine_store::{FileContent, FileFormat, ImportMode, ImportReport, ImportRequest, Kind, RowWriter, UnknownIds};
+use vitrine_store::{
+    FileContent, FileFormat, ImportMode, ImportReport, ImportRequest, Kind, Row, RowWriter, UnknownIds,
+};
 
 use crate::{BOUNDS, Home, on_every_home, on_every_home_with, put};
 
-fn request(kind: Kind) -> ImportRequest {
+pub(crate) fn request(kind: Kind) -> ImportRequest {
     let (content, mode, format) = (FileContent::Rows(kind), ImportMode::Upsert, FileFormat::Csv);
     ImportRequest { content, mode, format, map: Vec::new(), dry_run: false, bounds: BOUNDS }
 }
 
-fn import(home: &Home, request: &ImportRequest, text: &str) -> ImportReport {
+pub(crate) fn import(home: &Home, request: &ImportRequest, text: &str) -> ImportReport {
     home.store.import(request, &mut Cursor::new(text)).unwrap()
 }
 
@@ -167,6 +169,67 @@ fn an_export_is_an_import() {
         let other = Home::sqlite(UnknownIds::Take);
         assert!(import(&other, &request(Kind::Products), std::str::from_utf8(&text).unwrap()).written);
         assert_eq!([other.get(Kind::Products, "a"), other.get(Kind::Products, "b")], before);
+    });
+}
+
+#[test]
+fn cells_may_hold_every_sign() {
+    on_every_home(|home| {
+        let names = ["\\N", "a\tb\\tc", "\\.", "\u{1}\\", "a\r\nb", "", "NULL", "{1,2}", "\"", "\u{1f600}"];
+        // Twice: as new rows, and as rows that are there.
+        for round in ["first", "second"] {
+            let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+            let record =
+                |(at, name): (usize, &&str)| format!("{at},{},{}\n", quoted(name), quoted(&format!("{round} {name}")));
+            let records: String = names.iter().enumerate().map(record).collect();
+            let report = import(home, &request(Kind::Products), &format!("product_id,name,description\n{records}"));
+            assert!(report.written, "{report:?}");
+            for (at, name) in names.iter().enumerate() {
+                let row = home.json(Kind::Products, &at.to_string());
+                assert_eq!(row["description"], format!("{round} {name}"));
+                assert_eq!(row["name"].as_str().unwrap_or_default(), *name);
+            }
+        }
+    });
+}
+
+#[test]
+fn the_lines_of_a_purchase_may_lie_far_apart() {
+    const PURCHASES: usize = 20_000;
+    on_every_home(|home| {
+        home.done(put(
+            Kind::Purchases,
+            r#"{"purchase_id":"7","user_id":"bea","lines":[{"product_id":"x"},{"product_id":"y"},{"product_id":"z"}]}"#,
+        ));
+        home.done(put(Kind::Purchases, r#"{"purchase_id":"other","user_id":"bea","lines":[{"product_id":"x"}]}"#));
+        let record = |number: usize| format!("{},ada,{}\n", number % PURCHASES, number / PURCHASES);
+        let file = "order_id,customer,product\n".to_owned() + &(0..2 * PURCHASES).map(record).collect::<String>();
+        for (mode, others) in [(ImportMode::Upsert, 1), (ImportMode::Replace, 0)] {
+            let report = import(home, &ImportRequest { mode, ..request(Kind::Purchases) }, &file);
+            assert!(report.written && report.rows == 2 * PURCHASES as u64, "{report:?}");
+            let (mut count, mut left) = (0, 0);
+            let see = &mut |row| {
+                let Row::Purchase(purchase) = row else { panic!("{row:?}") };
+                let products: Vec<&str> = purchase.lines.iter().map(|line| &*line.product_id).collect();
+                if purchase.purchase_id == "other" {
+                    left += 1;
+                } else {
+                    assert_eq!(
+                        (&*purchase.user_id, &products[..]),
+                        ("ada", &["0", "1"][..]),
+                        "{}",
+                        purchase.purchase_id
+                    );
+                    count += 1;
+                }
+                true
+            };
+            home.store.export(Kind::Purchases, see).unwrap();
+            assert_eq!((count, left), (PURCHASES, others));
+        }
+        let insert = ImportRequest { mode: ImportMode::Insert, ..request(Kind::Purchases) };
+        let report = import(home, &insert, &file);
+        assert_eq!((report.written, report.bad), (false, 2 * PURCHASES as u64));
     });
 }
 

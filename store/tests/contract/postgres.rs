@@ -9,6 +9,7 @@ use vitrine_store::{
     Action, Kind, Refusal, Repeatable, Settings, Store, StoreError, UnknownIds, WriteRequest, Written,
 };
 
+use crate::import::{ids, import, request};
 use crate::{Home, NOW, act, create, database, put, store_in, wait};
 
 const SOON: Duration = Duration::from_secs(120);
@@ -119,6 +120,33 @@ fn a_row_that_a_tool_changes_at_the_same_time_is_written_after_it() {
     });
     let json = home.json(Kind::Products, "lamp");
     assert_eq!((json["name"].as_str(), json["price"].as_str()), (Some("Lamp"), Some("1.00")));
+}
+
+#[test]
+fn a_row_that_a_tool_adds_during_an_import_is_the_one_of_the_file() {
+    let home = Home::postgres(UnknownIds::Take);
+    home.done(put(Kind::Users, r#"{"user_id":"ada"}"#));
+    let mut tool = connect(home.url());
+    let mut adding = tool.transaction().unwrap();
+    adding
+        .batch_execute(
+            "INSERT INTO orders (order_id, user_id) VALUES ('2', 'eve');
+             INSERT INTO order_items (order_id, line, product_id) VALUES ('2', 1, 'bulb')",
+        )
+        .unwrap();
+    std::thread::scope(|scope| {
+        let file = "order_id,customer,product\n1,ada,lamp\n2,ada,lamp\n3,ada,lamp\n";
+        let importing = scope.spawn(|| import(&home, &request(Kind::Purchases), file));
+        let mut watching = connect(home.url());
+        let waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        wait_until(SOON, "the import waits", || watching.query(waits, &[]).unwrap().len() == 1);
+        adding.commit().unwrap();
+        let report = importing.join().unwrap();
+        assert!(report.written && report.bad == 0, "{report:?}");
+    });
+    assert_eq!(ids(&home, Kind::Purchases), ["1", "2", "3"]);
+    let json = home.json(Kind::Purchases, "2");
+    assert_eq!((json["user_id"].as_str(), json["lines"][0]["product_id"].as_str()), (Some("ada"), Some("lamp")));
 }
 
 #[test]
