@@ -7,7 +7,10 @@ use super::Problem;
 /// Why a row was not read or written. Texts hold no ids.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RowProblem {
-    #[error("this shop keeps its rows elsewhere: [store] with a `path` lets Vitrine keep them")]
+    #[error(
+        "this shop keeps its rows elsewhere, and Vitrine holds only what the lists need of them: read and write them there, \
+         or let Vitrine keep them ([store])"
+    )]
     Off,
     #[error("{0}")]
     Elsewhere(String),

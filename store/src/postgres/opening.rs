@@ -96,7 +96,8 @@ fn look(client: &mut impl GenericClient) -> Result<FoundTables, PgError> {
             missing.push(name);
         } else if at < SHOP_TABLES && comment.as_deref() != Some(MARK) {
             return Ok(FoundTables::Unfit(format!(
-                "table {name} is the shop's own: Vitrine has not made it, and does not write it"
+                "table {name} is the shop's own: Vitrine has not made it. Such tables are read for the lists only, and never \
+                 written: read and write their rows in the database, or let Vitrine make tables in another database"
             )));
         }
     }
