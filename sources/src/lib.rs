@@ -18,6 +18,7 @@ mod file_tail;
 pub mod files;
 pub mod kafka;
 pub mod postgres;
+mod read_ahead;
 mod refusals;
 pub mod replay;
 pub mod row_store;

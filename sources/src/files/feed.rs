@@ -1,13 +1,12 @@
 //! The feed of worker 0: takes batches from the reading threads.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 use dataflow::dictionary::KeyCache;
 use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
 use dataflow::ids::RowKey;
 use dataflow::inputs::Inputs;
-use dataflow::source_status::{Progress, SourceStatus, State};
+use dataflow::source_status::{Progress, SourceStatus};
 use dataflow::tables::{self, LineRow};
 
 use super::batch::{FileBatch, InputChanges};
@@ -17,20 +16,15 @@ use super::follow::{self, FollowedFile};
 use super::orders::OrdersFile;
 use super::products::ProductsFile;
 use super::table::FileTable;
-use super::{EVENT_FILES, FILES, NAME, Source};
+use super::{EVENT_FILES, FILES, Source};
 use crate::file_position::offset_i64;
-use crate::side_thread::SideThread;
-
-/// How many batches a thread may be ahead of the feed.
-const BATCHES_MAX: usize = 4;
+use crate::read_ahead::ReadAhead;
 
 /// Assumed length of a line, to estimate the number of lines in the rest of a file.
 const LINE_BYTES: u64 = 100;
 
 pub(super) struct FilesFeed {
-    // Before the threads: dropping these first ends the threads' waiting.
-    batches: Vec<Receiver<FileBatch>>,
-    _threads: Vec<SideThread>,
+    batches: Vec<ReadAhead<FileBatch>>,
     status: Arc<SourceStatus>,
     streams: Vec<Arc<str>>,
     progress: Vec<Progress>,
@@ -39,12 +33,11 @@ pub(super) struct FilesFeed {
 }
 
 impl FilesFeed {
-    /// Starts the reading threads. If one cannot be started, the source is stopped.
+    /// Starts the reading threads.
     pub(super) fn open(source: &Source, worker: &WorkerContext) -> FilesFeed {
         let files = source.settings.files();
         let mut feed = FilesFeed {
             batches: Vec::new(),
-            _threads: Vec::new(),
             status: source.status.clone(),
             streams: FILES[..files].iter().map(|name| Arc::from(*name)).collect(),
             progress: vec![Progress { next: 0, end: 0 }; files],
@@ -71,27 +64,21 @@ impl FilesFeed {
 
     fn spawn(
         &mut self,
-        name: &str,
+        name: &'static str,
         source: &Source,
         worker: &WorkerContext,
         files: impl FnOnce() -> Vec<Box<dyn FollowedFile>> + Send + 'static,
     ) {
-        let (batches_in, batches) = sync_channel(BATCHES_MAX);
         let (clock, dictionary, status) = (source.clock.clone(), worker.dictionary.clone(), source.status.clone());
         let (letters, waker, window_ms) = (source.letters.clone(), worker.waker.clone(), source.settings.window_ms);
         let (poll, used) = (source.settings.poll, source.settings.used.clone());
-        let thread = SideThread::spawn(name, move |stop| {
-            let context =
-                FilesContext { clock, dictionary, status, letters, batches: batches_in, waker, window_ms, used, stop };
-            follow::run(files(), poll, &context);
-        });
-        match thread {
-            Ok(thread) => {
-                self.batches.push(batches);
-                self._threads.push(thread);
+        self.batches.push(ReadAhead::start(name, &source.status, |batches| {
+            move |stop| {
+                let context =
+                    FilesContext { clock, dictionary, status, letters, batches, waker, window_ms, used, stop };
+                follow::run(files(), poll, &context);
             }
-            Err(error) => self.status.state(0, State::Stopped(format!("a reading thread cannot be started: {error}"))),
-        }
+        }));
     }
 
     fn take(&mut self, batch: FileBatch, inputs: &mut Inputs) -> usize {
@@ -129,18 +116,10 @@ impl Feed for FilesFeed {
     fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> FeedProgress {
         let mut records = 0;
         for thread in 0..self.batches.len() {
-            while records < budget {
-                match self.batches[thread].try_recv() {
-                    Ok(batch) => records += self.take(batch, inputs),
-                    Err(TryRecvError::Empty) => break,
-                    Err(TryRecvError::Disconnected) => {
-                        let reason = "a reading thread ended unexpectedly, please restart".to_owned();
-                        tracing::error!(source = NAME, reason, "files are not read any more");
-                        self.status.state(0, State::Stopped(reason));
-                        self.batches.remove(thread);
-                        return FeedProgress { records, ..FeedProgress::default() };
-                    }
-                }
+            while records < budget
+                && let Some(batch) = self.batches[thread].take()
+            {
+                records += self.take(batch, inputs);
             }
         }
         let left: u64 = self.progress.iter().map(|progress| progress.lag().unsigned_abs()).sum();

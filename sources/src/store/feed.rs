@@ -1,25 +1,19 @@
 //! The feed of worker 0: takes batches from the reading thread.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
 use dataflow::inputs::Inputs;
-use dataflow::source_status::{Progress, SourceStatus, State};
+use dataflow::source_status::{Progress, SourceStatus};
 use dataflow::tables;
 
 use super::batch::StoreBatch;
 use super::reader::StoreReader;
 use super::{NAME, Source};
-use crate::side_thread::SideThread;
-
-/// How many batches the thread may be ahead of the feed.
-const BATCHES_MAX: usize = 4;
+use crate::read_ahead::ReadAhead;
 
 pub(super) struct StoreFeed {
-    // Before the thread: dropping this first ends its waiting.
-    batches: Option<Receiver<StoreBatch>>,
-    _thread: Option<SideThread>,
+    batches: ReadAhead<StoreBatch>,
     status: Arc<SourceStatus>,
     stream: Arc<str>,
     /// The number of the next change; none before the first reading.
@@ -27,21 +21,12 @@ pub(super) struct StoreFeed {
 }
 
 impl StoreFeed {
-    /// Starts the reading thread. If it cannot be started, the source is stopped.
     pub(super) fn open(source: &Source, worker: &WorkerContext) -> StoreFeed {
-        let (batches_in, batches) = sync_channel(BATCHES_MAX);
-        let reader = StoreReader::new(source, worker, batches_in);
-        let thread = SideThread::spawn("store", move |stop| reader.run(&stop));
-        if let Err(error) = &thread {
-            source.status.state(0, State::Stopped(format!("the reading thread cannot be started: {error}")));
-        }
-        StoreFeed {
-            batches: Some(batches),
-            _thread: thread.ok(),
-            status: source.status.clone(),
-            stream: NAME.into(),
-            next: None,
-        }
+        let batches = ReadAhead::start(NAME, &source.status, |batches| {
+            let reader = StoreReader::new(source, worker, batches);
+            move |stop| reader.run(&stop)
+        });
+        StoreFeed { batches, status: source.status.clone(), stream: NAME.into(), next: None }
     }
 
     fn take(&mut self, batch: StoreBatch, inputs: &mut Inputs) -> usize {
@@ -64,17 +49,10 @@ impl StoreFeed {
 impl Feed for StoreFeed {
     fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> FeedProgress {
         let mut records = 0;
-        while let Some(batches) = self.batches.as_ref().filter(|_| records < budget) {
-            match batches.try_recv() {
-                Ok(batch) => records += self.take(batch, inputs),
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => {
-                    let reason = "the reading thread ended unexpectedly, please restart".to_owned();
-                    tracing::error!(source = NAME, reason, "the store is not read any more");
-                    self.status.state(0, State::Stopped(reason));
-                    self.batches = None;
-                }
-            }
+        while records < budget
+            && let Some(batch) = self.batches.take()
+        {
+            records += self.take(batch, inputs);
         }
         // The time that the store has reached is unknown until it has been read.
         let reached = self.next.is_none().then_some(0);
