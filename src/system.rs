@@ -115,7 +115,7 @@ impl System {
         let Sources { open_feeds, acknowledge } =
             sources::make(config, &origin, &registry, &outlets.letters_in, followed.clone())?;
         let (cluster, peers) = origin.member.take().map(|member| (member.cluster, member.peers)).unzip();
-        let list_copies = Prepared::new(config)?;
+        let list_copies = Prepared::new(config, &dictionary)?;
         let settings = engine_settings(config, &origin, &mut outlets, open_feeds, (&dictionary, &registry));
         let engine = Engine::start_in(Settings { touched: list_copies.touches(), ..settings }, cluster)?;
         let watchdog = watchdog(config, &engine, &origin.clock)?;

@@ -25,6 +25,7 @@ mod disk;
 mod durable;
 mod error;
 mod fingerprint;
+mod forgetting;
 mod frame;
 mod manifest;
 mod names;

@@ -12,29 +12,32 @@ use std::sync::Arc;
 use dataflow::cut::Cut;
 use dataflow::dictionary::Dictionary;
 use dataflow::feed::Position;
-use dataflow::time::Time;
+use dataflow::time::{Millis, Time};
 
 use crate::contents::{self, CutChanges};
 use crate::durable::{Durable, Pending};
 use crate::error::Error;
 use crate::fingerprint::Fingerprint;
+use crate::forgetting::Forgetting;
 use crate::manifest::CheckpointKind;
 use crate::restored::Restored;
 use crate::store::{Draft, Store, Written};
 use crate::user_names::UserNames;
 
-/// The limits after which a full checkpoint replaces a delta.
+/// The limits after which a full checkpoint replaces a delta, and ids are forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Limit of consecutive deltas; each is a file to read at a start.
     pub changes_max: usize,
     /// Below this many changed rows, no full checkpoint is written for the sake of a faster start.
     pub changed_rows_min: usize,
+    /// The least time of the graph between two rounds in which the dictionary forgets ids. A round reads the users of all rows.
+    pub round_ms: Millis,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Bounds { changes_max: 100, changed_rows_min: 100_000 }
+        Bounds { changes_max: 100, changed_rows_min: 100_000, round_ms: 60 * 60 * 1000 }
     }
 }
 
@@ -54,6 +57,7 @@ pub struct Series {
     store: Store,
     id_key: Fingerprint,
     dictionary: Arc<Dictionary>,
+    forgetting: Forgetting,
     bounds: Bounds,
     /// The tick of the newest checkpoint on which the next one can build.
     on: Option<Time>,
@@ -80,6 +84,7 @@ impl Series {
             store,
             id_key,
             dictionary,
+            forgetting: Forgetting::new(bounds.round_ms),
             bounds,
             on: restored.map(Restored::tick),
             base_rows: restored.map_or(0, Restored::rows),
@@ -153,6 +158,7 @@ impl Series {
                 (self.changed_rows, self.changed) = (0, 0);
             }
         }
+        self.forgetting.pass(&cut, &self.dictionary);
         let pending = Pending { tick: cut.tick, is_whole: written.whole, positions };
         Ok(Taken { written, full: changes.is_none(), pending })
     }

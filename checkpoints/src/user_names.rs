@@ -5,7 +5,8 @@
 //! an erased user ─▶ the id only if a row that is written is of a later time than the erasure
 //! ```
 //! So the id of an erased user is in no checkpoint after the erasure, also if an old event or the shop's table names the user
-//! again. The dictionary of a running process keeps the id: copies of lists need it to remove the user's lists.
+//! again. The dictionary of a running process keeps the id until it is forgotten ([`Round`](dataflow::dictionary::Round)): copies of
+//! lists need it to remove the user's lists.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

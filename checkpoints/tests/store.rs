@@ -2,7 +2,8 @@
 //!
 //! What each part would catch: `crashes` a step of writing or removing that comes too early, at every operation of the
 //! disk; `refusals` a full or failing disk, a later format, another key, a second writer; `damage` any changed byte that
-//! is taken for a row; `erased` the id of an erased user in a later checkpoint; `parts` a checkpoint of a cluster that is
+//! is taken for a row; `erased` the id of an erased user in a later checkpoint; `forgotten` an id that leaves while a
+//! row needs it; `parts` a checkpoint of a cluster that is
 //! restored before it is whole; `real` the same on the machine's own file system.
 
 #[path = "store/crashes.rs"]
@@ -11,6 +12,8 @@ mod crashes;
 mod damage;
 #[path = "store/erased.rs"]
 mod erased;
+#[path = "store/forgotten.rs"]
+mod forgotten;
 #[path = "store/parts.rs"]
 mod parts;
 #[path = "store/real.rs"]

@@ -1,21 +1,28 @@
 //! Maps ids to keys and back: one dictionary for each process, shared by all its threads.
 //!
-//! A name is added when a thread first sees its id, and is never changed or removed; so reading the dictionary needs no
-//! frontier. A second id with the same key is a [`Collision`]: the record is rejected with that reason, and no list can
-//! mix the two ids.
+//! A name is added when a thread first sees its id, and is never changed; so reading the dictionary needs no frontier. A
+//! second id with the same key is a [`Collision`]: the record is rejected with that reason, and no list can mix the two
+//! ids. Names of products and categories stay. Names of users leave some rounds after the last row that refers to them
+//! ([`Round`]).
 
 pub mod key_cache;
+mod names;
+mod rounds;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::Mutex;
 
-use foldhash::fast::RandomState;
-use papaya::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{CategoryKey, IdentityKey, Ids, OrderKey, ProductKey, RowKey, UserKey};
 
+use names::Names;
+use rounds::Rounds;
+
 pub use key_cache::KeyCache;
+pub use rounds::{Hold, Round};
 
 /// Two different ids have the same key; the second id is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,8 +40,6 @@ pub enum Name {
     User(UserKey, String),
 }
 
-type Names<K> = HashMap<K, Arc<str>, RandomState>;
-
 /// Maps ids to keys, and keys to ids.
 pub struct Dictionary {
     ids: Ids,
@@ -47,6 +52,7 @@ pub struct Dictionary {
     fresh: Option<Mutex<Vec<Name>>>,
     /// Names that no checkpoint holds yet; `None` if no checkpoints are taken.
     unsaved: Option<Mutex<Vec<Name>>>,
+    rounds: Arc<Rounds>,
 }
 
 impl Dictionary {
@@ -55,11 +61,12 @@ impl Dictionary {
     pub fn new(ids: Ids) -> Self {
         Dictionary {
             ids,
-            products: HashMap::with_hasher(RandomState::default()),
-            categories: HashMap::with_hasher(RandomState::default()),
+            products: Names::new(),
+            categories: Names::new(),
             users: None,
             fresh: None,
             unsaved: None,
+            rounds: Arc::default(),
         }
     }
 
@@ -78,7 +85,7 @@ impl Dictionary {
     /// Remembers the ids of users too. Each takes about 100 bytes.
     #[must_use]
     pub fn remembering_users(self) -> Self {
-        Dictionary { users: Some(HashMap::with_hasher(RandomState::default())), ..self }
+        Dictionary { users: Some(Names::new()), ..self }
     }
 
     /// Whether the ids of users are remembered.
@@ -92,7 +99,7 @@ impl Dictionary {
     pub fn user(&self, id: &str) -> UserKey {
         let key = self.ids.user(id);
         if let Some(users) = &self.users
-            && remember(users, key, id) == Some(true)
+            && users.remember(key, id, self.rounds.current()) == Some(true)
         {
             self.announce(|| Name::User(key, id.to_owned()));
         }
@@ -135,7 +142,7 @@ impl Dictionary {
     /// When another product already has this key.
     pub fn product(&self, id: &str) -> Result<ProductKey, Collision> {
         let key = self.ids.product(id);
-        if remember(&self.products, key, id).ok_or(Collision("product"))? {
+        if self.products.remember(key, id, self.rounds.current()).ok_or(Collision("product"))? {
             self.announce(|| Name::Product(key, id.to_owned()));
         }
         Ok(key)
@@ -147,7 +154,7 @@ impl Dictionary {
     /// When another category already has this key.
     pub fn category(&self, id: &str) -> Result<CategoryKey, Collision> {
         let key = self.ids.category(id);
-        if remember(&self.categories, key, id).ok_or(Collision("category"))? {
+        if self.categories.remember(key, id, self.rounds.current()).ok_or(Collision("category"))? {
             self.announce(|| Name::Category(key, id.to_owned()));
         }
         Ok(key)
@@ -157,60 +164,79 @@ impl Dictionary {
     #[must_use]
     pub fn find_product(&self, id: &str) -> Option<ProductKey> {
         let key = self.ids.product(id);
-        (self.products.pin().get(&key)?.as_ref() == id).then_some(key)
+        self.products.is(key, id).then_some(key)
     }
 
     /// The key of a category id, if the id was ever seen.
     #[must_use]
     pub fn find_category(&self, id: &str) -> Option<CategoryKey> {
         let key = self.ids.category(id);
-        (self.categories.pin().get(&key)?.as_ref() == id).then_some(key)
+        self.categories.is(key, id).then_some(key)
     }
 
     /// Calls `read` with each product's id, in the order of the keys. Keys without a name are skipped.
-    pub fn product_names(&self, keys: impl IntoIterator<Item = ProductKey>, mut read: impl FnMut(ProductKey, &str)) {
-        let names = self.products.pin();
-        for key in keys {
-            if let Some(name) = names.get(&key) {
-                read(key, name);
-            }
-        }
+    pub fn product_names(&self, keys: impl IntoIterator<Item = ProductKey>, read: impl FnMut(ProductKey, &str)) {
+        self.products.of(keys, read);
     }
 
     /// The id behind a product's key.
     #[must_use]
     pub fn product_name(&self, key: ProductKey) -> Option<Arc<str>> {
-        self.products.pin().get(&key).cloned()
+        self.products.name(key)
     }
 
     /// The id behind a category's key.
     #[must_use]
     pub fn category_name(&self, key: CategoryKey) -> Option<Arc<str>> {
-        self.categories.pin().get(&key).cloned()
+        self.categories.name(key)
     }
 
     /// The id behind a user's key, if users are remembered.
     #[must_use]
     pub fn user_name(&self, key: UserKey) -> Option<Arc<str>> {
-        self.users.as_ref()?.pin().get(&key).cloned()
+        self.users.as_ref()?.name(key)
     }
 
     /// Calls `take` with product ids, in any order, until it returns false.
     pub fn each_product(&self, mut take: impl FnMut(&str) -> bool) {
-        let names = self.products.pin();
-        let _ = names.values().all(|name| take(name));
+        self.products.each(|_, name| take(name));
     }
 
     /// Calls `take` with category ids, in any order, until it returns false.
     pub fn each_category(&self, mut take: impl FnMut(&str) -> bool) {
-        let names = self.categories.pin();
-        let _ = names.values().all(|name| take(name));
+        self.categories.each(|_, name| take(name));
     }
 
     /// The number of remembered product ids.
     #[must_use]
     pub fn products_len(&self) -> usize {
         self.products.len()
+    }
+
+    /// The number of remembered ids of users.
+    #[must_use]
+    pub fn users_len(&self) -> usize {
+        self.users.as_ref().map_or(0, Names::len)
+    }
+
+    /// How many ids of users were forgotten since the start.
+    #[must_use]
+    pub fn users_forgotten(&self) -> u64 {
+        self.rounds.forgotten()
+    }
+
+    /// Puts rounds off for someone who has keys of users outside of the tables. It is taken before the ids are seen.
+    #[must_use]
+    pub fn hold(&self) -> Hold {
+        self.rounds.hold()
+    }
+
+    /// Ends a round, in which ids of users are forgotten. `None` if none are remembered, if a [`Hold`] puts the round off, and in
+    /// a cluster: there no process knows which ids the rows of the others need.
+    #[must_use]
+    pub fn end_round(&self) -> Option<Round<'_>> {
+        let may_forget = self.users.is_some() && self.fresh.is_none();
+        may_forget.then(|| Round::begin(self)).flatten()
     }
 
     /// Takes the names that were not sent to the other processes yet.
@@ -226,10 +252,14 @@ impl Dictionary {
 
     /// All names: at least the names that were added before the call.
     pub fn names(&self, mut take: impl FnMut(Name)) {
-        self.products.pin().iter().for_each(|(key, name)| take(Name::Product(*key, name.to_string())));
-        self.categories.pin().iter().for_each(|(key, name)| take(Name::Category(*key, name.to_string())));
+        let mut give = |name| {
+            take(name);
+            true
+        };
+        self.products.each(|key, name| give(Name::Product(key, name.to_owned())));
+        self.categories.each(|key, name| give(Name::Category(key, name.to_owned())));
         if let Some(users) = &self.users {
-            users.pin().iter().for_each(|(key, name)| take(Name::User(*key, name.to_string())));
+            users.each(|key, name| give(Name::User(key, name.to_owned())));
         }
     }
 
@@ -238,10 +268,13 @@ impl Dictionary {
     /// # Errors
     /// When the key already belongs to another id.
     pub fn learn(&self, name: &Name) -> Result<(), Collision> {
+        let round = self.rounds.current();
         match name {
-            Name::Product(key, id) => remember(&self.products, *key, id).ok_or(Collision("product"))?,
-            Name::Category(key, id) => remember(&self.categories, *key, id).ok_or(Collision("category"))?,
-            Name::User(key, id) => self.users.as_ref().is_some_and(|users| remember(users, *key, id) == Some(true)),
+            Name::Product(key, id) => self.products.remember(*key, id, round).ok_or(Collision("product"))?,
+            Name::Category(key, id) => self.categories.remember(*key, id, round).ok_or(Collision("category"))?,
+            Name::User(key, id) => {
+                self.users.as_ref().is_some_and(|users| users.remember(*key, id, round) == Some(true))
+            }
         };
         Ok(())
     }
@@ -255,40 +288,4 @@ impl Dictionary {
 
 fn lock(fresh: &Mutex<Vec<Name>>) -> std::sync::MutexGuard<'_, Vec<Name>> {
     fresh.lock().expect("no holder of this lock can panic")
-}
-
-/// Whether the name was new; `None` when the key belongs to another id.
-fn remember<K: std::hash::Hash + Eq + Copy>(names: &Names<K>, key: K, id: &str) -> Option<bool> {
-    let names = names.pin();
-    if let Some(known) = names.get(&key) {
-        return (known.as_ref() == id).then_some(false);
-    }
-    match names.try_insert(key, Arc::from(id)) {
-        Ok(_) => Some(true),
-        Err(other) => (other.current.as_ref() == id).then_some(false),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_come_back_and_new_ones_are_announced_once() {
-        let dictionary = Dictionary::new(Ids::new([1; 16])).announcing();
-        let key = dictionary.product("lamp").unwrap();
-        assert_eq!(dictionary.product("lamp").unwrap(), key);
-        assert_eq!(dictionary.product_name(key).as_deref(), Some("lamp"));
-        assert_eq!(dictionary.find_product("chair"), None);
-        assert_eq!(dictionary.take_fresh(), [Name::Product(key, "lamp".into())]);
-        assert_eq!(dictionary.take_fresh(), []);
-    }
-
-    #[test]
-    fn a_second_id_under_one_key_is_refused() {
-        let dictionary = Dictionary::new(Ids::new([1; 16]));
-        let key = dictionary.product("lamp").unwrap();
-        assert_eq!(dictionary.learn(&Name::Product(key, "chair".into())), Err(Collision("product")));
-        assert_eq!(dictionary.product_name(key).as_deref(), Some("lamp"));
-    }
 }

@@ -11,7 +11,7 @@ use timely::communication::Allocator;
 use timely::communication::allocator::thread::Thread;
 use timely::worker::Worker;
 
-use crate::cut::DeltaLog;
+use crate::cut::{Cut, Cuts, DeltaLog};
 use crate::dictionary::Dictionary;
 use crate::graph::Plan;
 use crate::index_reader::IndexReader;
@@ -53,8 +53,8 @@ impl SteppedGraph {
         SteppedGraph::of(plan, idle_merge_effort)
     }
 
-    /// Builds the graph of a plan.
-    pub(crate) fn of(plan: Plan, idle_merge_effort: usize) -> Self {
+    /// Builds the graph of a plan; it is empty as of time 0.
+    pub fn of(plan: Plan, idle_merge_effort: usize) -> Self {
         let config = workers::config(1, idle_merge_effort).worker;
         let mut worker = Worker::new(config, Allocator::Thread(Thread::default()), Some(Instant::now()));
         let snapshots = Arc::new(PublishedSnapshots::new(1));
@@ -88,6 +88,17 @@ impl SteppedGraph {
     pub fn take_log(&mut self) -> Option<DeltaLog> {
         let tick = self.tick();
         self.inputs().cut(tick)
+    }
+
+    /// Closes the open tick for a cut, opens `tick`, and shows what was given. The plan must take cuts.
+    ///
+    /// # Panics
+    /// When the cut was not handed in: another caller waits for cuts, too.
+    pub fn cut(&mut self, cuts: &Arc<Cuts>, tick: Time) -> Cut {
+        self.advance_to(tick);
+        self.graph().cut(cuts, tick - 1);
+        self.settle();
+        cuts.wait(Duration::ZERO).expect("the only worker has handed in its part")
     }
 
     /// Lets the graph take what was given so far, so that a large tick needs less memory. With `may_wait`, the thread rests

@@ -99,6 +99,12 @@ pub trait Table: Declared + 'static {
     fn subject(key: &Self::Key, value: &Self::Value, diff: &Self::Diff) -> Option<(UserKey, Millis)> {
         Self::erasure().and_then(|rule| (rule.subject)(key, value, diff))
     }
+
+    /// Whether rows may have a [`subject`](Table::subject).
+    #[must_use]
+    fn has_subjects() -> bool {
+        Self::erasure().is_some()
+    }
 }
 
 declare_each!(Table in

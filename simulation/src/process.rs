@@ -52,7 +52,7 @@ const AHEAD_MS: Millis = 2_000;
 const JOURNAL_MAX: usize = 150;
 
 /// Low, so that both full checkpoints and deltas are taken.
-const BOUNDS: Bounds = Bounds { changes_max: 4, changed_rows_min: 60 };
+const BOUNDS: Bounds = Bounds { changes_max: 4, changed_rows_min: 60, round_ms: 0 };
 
 /// A day: no time of the simulation is later.
 const DAY_MS: Millis = 24 * 3600 * 1000;

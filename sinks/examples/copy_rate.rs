@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use dataflow::dictionary::Dictionary;
 use dataflow::graph::{TouchOutlet as _, TouchedList};
 use dataflow::ids::{Ids, UserKey};
 use dataflow::time::Time;
@@ -61,7 +62,8 @@ fn run(what: &str, destination: impl Destination) {
     users.sort_unstable_by_key(|(user, _)| *user);
     let (users, as_of) = (Arc::new(users), Arc::new(AtomicU64::new(1)));
     let settings = KafkaCopy::default().copy();
-    let waiting = Arc::new(WaitingLists::new(&[CopiedLists::Histories], settings.waiting_max));
+    let dictionary = Arc::new(Dictionary::new(ids));
+    let waiting = Arc::new(WaitingLists::new(&[CopiedLists::Histories], settings.waiting_max, dictionary));
     let (touches, status) = (Touches::new(vec![waiting.clone()]), SharedCopyStatus::default());
     let lists = Histories { users: users.clone(), as_of: as_of.clone() };
     let mut copier = Copier::new(destination, lists, waiting, &settings, status.clone());

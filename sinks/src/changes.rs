@@ -64,7 +64,7 @@ impl Changes {
         report: Report,
     ) -> io::Result<(Changes, ChangeOutlet)> {
         let queue = Arc::new(ChangeQueue::new(rows_max));
-        let mut writer = ChangeFileWriter::new(file, dictionary, queue.clone(), report);
+        let mut writer = ChangeFileWriter::new(file, dictionary.clone(), queue.clone(), report);
         let (ended, done) = channel();
         std::thread::Builder::new().name("changes".into()).spawn(move || {
             writer.run();
@@ -73,7 +73,7 @@ impl Changes {
         })?;
         let outlet = {
             let queue = queue.clone();
-            Arc::new(Mutex::new(move |changed: Changed| queue.push(changed)))
+            Arc::new(Mutex::new(move |changed: Changed| queue.push((changed, dictionary.hold()))))
         };
         Ok((Changes { queue, done }, outlet))
     }

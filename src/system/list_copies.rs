@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use dataflow::dictionary::Dictionary;
 use dataflow::engine::{Engine, TickCounter};
 use dataflow::graph::TouchOutlet;
 use dataflow::index_reader::IndexReader;
@@ -69,8 +70,10 @@ struct Running {
 
 impl Prepared {
     /// The copies that `config` names. A service that is away is no error.
-    pub(super) fn new(config: &Config) -> anyhow::Result<Prepared> {
-        let waiting = |settings: &CopySettings| Arc::new(WaitingLists::new(&settings.lists, settings.waiting_max));
+    pub(super) fn new(config: &Config, dictionary: &Arc<Dictionary>) -> anyhow::Result<Prepared> {
+        let waiting = |settings: &CopySettings| {
+            Arc::new(WaitingLists::new(&settings.lists, settings.waiting_max, dictionary.clone()))
+        };
         let (kafka, postgres) = (&config.sinks.kafka, &config.sinks.postgres);
         let base = config.kafka.as_ref().map(crate::config::Kafka::client_config);
         let topic = base.and_then(|base| Topic::new(kafka, &base, config.cluster.process));

@@ -1,7 +1,8 @@
 //! A worker's rows as of a tick, read from the batches its arrangements shared.
 
+use crate::ids::UserKey;
 use crate::rules::Rules;
-use crate::tables::{self, Batches, Table, Tables, Traces};
+use crate::tables::{self, Batches, Nothing, Table, Tables, Traces};
 use crate::time::Time;
 use crate::trace::arranged::{ValBatch, ValTrace};
 use crate::trace::handle;
@@ -49,6 +50,33 @@ impl Base {
             rows.push((*key, *value, diff));
         });
         give_present(&mut rows);
+    }
+
+    /// The user of every row that is stored, each at least once: also of rows that are not in the cut any more, because a list
+    /// may still change when they are taken out.
+    pub fn users(&self, take: impl FnMut(UserKey)) {
+        self.batches.map_ref(&mut EachUser { tick: self.tick, last: None, take });
+    }
+}
+
+struct EachUser<F> {
+    tick: Time,
+    last: Option<UserKey>,
+    take: F,
+}
+
+impl<F: FnMut(UserKey)> tables::MapRef<Batches, Nothing> for EachUser<F> {
+    fn map<T: Table>(&mut self, batches: &Vec<ValBatch<T::Key, T::Value, T::Diff>>) {
+        if !T::has_subjects() {
+            return;
+        }
+        walk(batches, self.tick, |key, value, diff| {
+            let user = T::subject(key, value, &diff).map(|(user, _)| user);
+            if let Some(user) = user.filter(|user| self.last != Some(*user)) {
+                self.last = Some(user);
+                (self.take)(user);
+            }
+        });
     }
 }
 

@@ -156,8 +156,11 @@ fn engine(operations: &Operations, metrics: &mut Metrics) {
         metrics.counter("vitrine_checkpoints", "Checkpoints taken", [(vec![], last.taken)]);
         metrics.counter("vitrine_checkpoint_failures", "Checkpoints that failed", [(vec![], last.failed)]);
     }
-    let products = app.reader.dictionary().products_len() as f64;
-    metrics.gauge("vitrine_product_ids", "Product ids known", [(vec![], products)]);
+    let dictionary = app.reader.dictionary();
+    metrics.gauge("vitrine_product_ids", "Product ids known", [(vec![], dictionary.products_len() as f64)]);
+    metrics.gauge("vitrine_user_ids", "User ids held for sinks", [(vec![], dictionary.users_len() as f64)]);
+    let help = "User ids that were forgotten, because nothing referred to them any more";
+    metrics.counter("vitrine_user_ids_forgotten", help, [(vec![], dictionary.users_forgotten())]);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are floating-point numbers in this format")]

@@ -1,9 +1,10 @@
-//! Closed ticks that wait to be written; the number of their rows is bounded.
+//! Closed ticks that wait to be written; the number of their rows is bounded. Each holds the ids that its lines need.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use dataflow::dictionary::Hold;
 use dataflow::graph::Changed;
 
 /// Ticks on their way from the graph to the file.
@@ -13,9 +14,12 @@ pub(super) struct ChangeQueue {
     changed: Condvar,
 }
 
+/// The changes of a tick, whose ids are not forgotten before they are written.
+pub(super) type HeldChanges = (Changed, Hold);
+
 #[derive(Default)]
 struct QueueState {
-    ticks: VecDeque<Changed>,
+    ticks: VecDeque<HeldChanges>,
     /// Rows that wait here or are being written.
     rows: usize,
     /// Rows that were given and are not written, yet or for ever.
@@ -37,9 +41,9 @@ impl ChangeQueue {
 
     /// Adds a tick; waits while there is no room for it. After the deadline the tick is dropped and counts as
     /// unwritten.
-    pub(super) fn push(&self, changed: Changed) {
+    pub(super) fn push(&self, changed: HeldChanges) {
         let mut state = self.state();
-        let rows = changed.rows.len();
+        let rows = changed.0.rows.len();
         state.unwritten += rows as u64;
         while state.rows > 0 && state.rows + rows > self.rows_max && !state.closed {
             if state.given_up() {
@@ -56,7 +60,7 @@ impl ChangeQueue {
     }
 
     /// The ticks that wait, at least one; `None` when the queue is closed and empty.
-    pub(super) fn take(&self) -> Option<VecDeque<Changed>> {
+    pub(super) fn take(&self) -> Option<VecDeque<HeldChanges>> {
         let mut state = self.state();
         while state.ticks.is_empty() {
             if state.closed {

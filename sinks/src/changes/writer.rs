@@ -39,14 +39,14 @@ impl ChangeFileWriter {
         (self.report)(State::Live);
         let mut begun = false;
         while let Some(ticks) = self.queue.take() {
-            let rows = ticks.iter().map(|changed| changed.rows.len()).sum();
+            let rows = ticks.iter().map(|(changed, _)| changed.rows.len()).sum();
             let written = (|| {
-                if let Some(first) = ticks.front()
+                if let Some((first, _)) = ticks.front()
                     && !std::mem::replace(&mut begun, true)
                 {
                     self.begin(first)?;
                 }
-                ticks.into_iter().try_for_each(|changed| self.tick(changed))?;
+                ticks.into_iter().try_for_each(|(changed, _held)| self.tick(changed))?;
                 // Ticks that arrived together are written together: under load these are many, otherwise one.
                 self.write_out()
             })();

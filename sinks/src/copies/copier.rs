@@ -100,6 +100,7 @@ impl<D: Destination, L: ShownLists> Copier<D, L> {
         if is_first && !self.lists.is_ready() {
             return Ok(Turn::Early);
         }
+        let _held = self.waiting.hold();
         let is_due = self.compared.is_none_or(|compared| now.saturating_sub(compared) >= self.compare_every);
         let must_compare = is_due || self.compare_from.is_some() || self.waiting.has_overflowed();
         let done = if must_compare { self.compare(now, is_first) } else { self.follow() };

@@ -5,11 +5,13 @@
 //!                                             └ yes ─▶ its tick is raised: the latest state is copied
 //! too many ─▶ no more are taken, and everything has to be compared
 //! ```
+//! The ids of the users of these lists are not forgotten before their copier has taken them.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use dataflow::dictionary::{Dictionary, Hold};
 use dataflow::graph::{TouchOutlet, TouchedList};
 use dataflow::time::Time;
 
@@ -19,6 +21,7 @@ use super::settings::CopiedLists;
 pub struct WaitingLists {
     lists: Vec<CopiedLists>,
     max: usize,
+    dictionary: Arc<Dictionary>,
     state: Mutex<State>,
 }
 
@@ -30,19 +33,30 @@ struct State {
     ticks: HashMap<TouchedList, Ticks>,
     /// The latest tick of a change so far.
     latest: Time,
+    /// The hold of the lists that came last, while one of them waits.
+    hold: Weak<Hold>,
 }
 
 /// The ticks of the first and of the last change of a list that waits.
 struct Ticks {
     first: Time,
     last: Time,
+    /// Taken at the last change; shared by the lists of one round.
+    hold: Arc<Hold>,
 }
 
 impl WaitingLists {
-    /// At most `max` lists, of those that `lists` names. None waits before [`WaitingLists::restart`].
+    /// At most `max` lists, of those that `lists` names, by the keys of `dictionary`. None waits before
+    /// [`WaitingLists::restart`].
     #[must_use]
-    pub fn new(lists: &[CopiedLists], max: usize) -> Self {
-        WaitingLists { lists: lists.to_vec(), max, state: Mutex::default() }
+    pub fn new(lists: &[CopiedLists], max: usize, dictionary: Arc<Dictionary>) -> Self {
+        WaitingLists { lists: lists.to_vec(), max, dictionary, state: Mutex::default() }
+    }
+
+    /// For the copier, while it reads the ids of lists that it takes, or of all lists.
+    #[must_use]
+    pub fn hold(&self) -> Hold {
+        self.dictionary.hold()
     }
 
     /// Forgets what waits, and takes lists from now on. Returns the earliest time as of which everything has to be read, so
@@ -67,6 +81,7 @@ impl WaitingLists {
     /// changed later waits on.
     pub fn take(&self, as_of: Time, max: usize) -> Vec<TouchedList> {
         let mut state = self.state();
+        let state = &mut *state;
         let mut taken = Vec::new();
         // A list that waits on goes to the end, where it is not looked at again.
         for _ in 0..state.order.len().min(max) {
@@ -74,12 +89,14 @@ impl WaitingLists {
                 break;
             };
             state.order.pop_front();
-            let last = state.ticks[&list].last;
-            if last > as_of {
-                state.ticks.insert(list, Ticks { first: last, last });
-                state.order.push_back(list);
-            } else {
-                state.ticks.remove(&list);
+            if let Entry::Occupied(mut waiting) = state.ticks.entry(list) {
+                let ticks = waiting.get_mut();
+                if ticks.last > as_of {
+                    ticks.first = ticks.last;
+                    state.order.push_back(list);
+                } else {
+                    waiting.remove();
+                }
             }
             taken.push(list);
         }
@@ -109,14 +126,26 @@ impl WaitingLists {
 }
 
 impl State {
-    fn add(&mut self, list: TouchedList, tick: Time, max: usize) {
+    /// The hold of lists that change now.
+    fn hold(&mut self, dictionary: &Dictionary) -> Arc<Hold> {
+        let held = self.hold.upgrade().filter(|hold| hold.is_of_current_round());
+        let hold = held.unwrap_or_else(|| Arc::new(dictionary.hold()));
+        self.hold = Arc::downgrade(&hold);
+        hold
+    }
+
+    fn add(&mut self, list: TouchedList, tick: Time, max: usize, hold: &Arc<Hold>) {
         if !self.is_open {
             return;
         }
         match self.ticks.entry(list) {
-            Entry::Occupied(mut waiting) => waiting.get_mut().last = tick.max(waiting.get().last),
+            Entry::Occupied(mut waiting) => {
+                let ticks = waiting.get_mut();
+                ticks.last = tick.max(ticks.last);
+                ticks.hold = hold.clone();
+            }
             Entry::Vacant(new) => {
-                new.insert(Ticks { first: tick, last: tick });
+                new.insert(Ticks { first: tick, last: tick, hold: hold.clone() });
                 self.order.push_back(list);
                 self.is_open = self.order.len() <= max;
             }
@@ -142,9 +171,11 @@ impl TouchOutlet for Touches {
         if copiers.iter().all(|(_, state)| !state.is_open) {
             return;
         }
+        let holds: Vec<_> = copiers.iter_mut().map(|(copier, state)| state.hold(&copier.dictionary)).collect();
         for list in lists {
-            for (copier, state) in copiers.iter_mut().filter(|(copier, _)| copier.wants(list)) {
-                state.add(list, tick, copier.max);
+            for ((copier, state), hold) in copiers.iter_mut().zip(&holds).filter(|((copier, _), _)| copier.wants(list))
+            {
+                state.add(list, tick, copier.max, hold);
             }
         }
     }
@@ -161,7 +192,11 @@ mod tests {
     }
 
     fn waiting(max: usize) -> (Arc<WaitingLists>, Touches) {
-        let waiting = Arc::new(WaitingLists::new(&[CopiedLists::Histories], max));
+        waiting_of(max, &Arc::new(Dictionary::new(Ids::new([0; 16]))))
+    }
+
+    fn waiting_of(max: usize, dictionary: &Arc<Dictionary>) -> (Arc<WaitingLists>, Touches) {
+        let waiting = Arc::new(WaitingLists::new(&[CopiedLists::Histories], max, dictionary.clone()));
         (waiting.clone(), Touches::new(vec![waiting]))
     }
 
@@ -201,5 +236,29 @@ mod tests {
         assert_eq!(waiting.restart(), 12);
         touch(&touches, 20, &[user(4)]);
         assert_eq!(waiting.restart(), 20, "a restart forgets what waits");
+    }
+    #[test]
+    fn ids_are_held_while_their_lists_wait_and_not_for_ever() {
+        let dictionary = Arc::new(Dictionary::new(Ids::new([0; 16])).remembering_users());
+        let (waiting, touches) = waiting_of(10, &dictionary);
+        waiting.restart();
+        let end_round = || dictionary.end_round().map(|round| round.end()).is_some();
+        touch(&touches, 5, &[user(1)]);
+        assert!(end_round() && !end_round(), "the list waits since before the last round");
+        touch(&touches, 6, &[user(2)]);
+        assert_eq!(waiting.take(5, 9), [user(1)]);
+        assert!(end_round() && !end_round(), "the second list waits since then");
+        touch(&touches, 7, &[user(3)]);
+        assert_eq!(waiting.take(6, 9), [user(2)]);
+        assert!(end_round(), "only the last one waits");
+        assert_eq!(waiting.take(7, 9), [user(3)]);
+        assert!(end_round() && end_round(), "nothing waits");
+        for tick in 8..12 {
+            touch(&touches, tick, &[user(1)]);
+            assert!(end_round(), "a list that changes in every round waits since the last change only");
+        }
+        assert!(!end_round());
+        waiting.restart();
+        assert!(end_round(), "what waited is forgotten");
     }
 }

@@ -1,5 +1,6 @@
 //! Batches from the reading threads to the feed.
 
+use dataflow::dictionary::Hold;
 use dataflow::ids::ProductKey;
 use dataflow::source_status::State;
 use dataflow::tables::{CatalogueRow, OrderRow};
@@ -42,4 +43,13 @@ pub(super) struct FileBatch {
     pub(super) end: u64,
     /// The state of the file once the batch is fed, if that has changed.
     pub(super) state: Option<State>,
+    /// Taken before the ids of the changes were seen, if they were.
+    pub(super) held: Option<Hold>,
+}
+
+impl FileBatch {
+    /// The batch with the hold of its ids.
+    pub(super) fn holding(self, held: Hold) -> Self {
+        FileBatch { held: Some(held), ..self }
+    }
 }

@@ -92,7 +92,7 @@ impl FileReporter {
     pub(super) fn batch(&mut self, changes: Option<InputChanges>, next: u64, end: u64, live: bool) -> FileBatch {
         self.missing = false;
         let state = if live { self.change_to(State::Live) } else { None };
-        FileBatch { part: self.part, changes, next, end, state }
+        FileBatch { part: self.part, changes, next, end, state, held: None }
     }
 
     /// The file is unchanged, and has been read.
@@ -128,6 +128,7 @@ impl FileReporter {
             next: position.offset,
             end: position.offset,
             state: Some(state),
+            held: None,
         })
     }
 

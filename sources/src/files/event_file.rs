@@ -61,6 +61,7 @@ impl EventFile {
 
     /// Reads the next lines of a span; whether that was all of it.
     fn read_lines(&mut self, span: &FileSpan, context: &FilesContext) -> Result<bool, Interruption> {
+        let held = context.dictionary.hold();
         let mut position = self.tail.position;
         let mut events = Vec::new();
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -91,7 +92,7 @@ impl EventFile {
         let ended = range == LineRange::Unfinished || position.offset == span.to();
         self.tail.read(span, position, ended)?;
         let changes = (!events.is_empty()).then_some(InputChanges::Events(events));
-        context.send(self.reporter.batch(changes, position.offset, span.to(), ended))?;
+        context.send(self.reporter.batch(changes, position.offset, span.to(), ended).holding(held))?;
         Ok(ended)
     }
 }

@@ -82,6 +82,7 @@ impl FilesFeed {
     }
 
     fn take(&mut self, batch: FileBatch, inputs: &mut Inputs) -> usize {
+        let _held = batch.held;
         let records = batch.changes.as_ref().map_or(0, InputChanges::len);
         let mut repeats = 0;
         match batch.changes {

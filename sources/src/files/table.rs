@@ -69,7 +69,7 @@ impl<R: TableRows> FileTable<R> {
 
     /// Reads the next lines of a span, as rows that are new; whether that was all of it.
     fn append(&mut self, span: &FileSpan, at_rest: bool, context: &FilesContext) -> Result<bool, Interruption> {
-        let reading = RowContext::now(context);
+        let (reading, held) = (RowContext::now(context), context.dictionary.hold());
         let mut records = CsvRecords::new(&span.file, self.tail.position, span.to(), at_rest);
         if self.columns.is_none() {
             self.columns = self.header(&mut records, span, context)?;
@@ -101,13 +101,13 @@ impl<R: TableRows> FileTable<R> {
         rows.iter().for_each(|(row, _)| self.store.hold(*row, ()));
         R::settle(&mut self.gone, &mut rows, &self.store);
         let changes = (!rows.is_empty()).then(|| R::changes(rows));
-        context.send(self.reporter.batch(changes, position.offset, span.to(), ended))?;
+        context.send(self.reporter.batch(changes, position.offset, span.to(), ended).holding(held))?;
         Ok(ended)
     }
 
     /// Reads the whole file again; the difference is one batch.
     fn reread(&mut self, span: &FileSpan, context: &FilesContext) -> Result<(), Interruption> {
-        let reading = RowContext::now(context);
+        let (reading, held) = (RowContext::now(context), context.dictionary.hold());
         let mut records = CsvRecords::new(&span.file, FilePosition::default(), span.to(), true);
         self.columns = self.header(&mut records, span, context)?;
         let Some(columns) = &self.columns else { return Ok(()) };
@@ -137,7 +137,7 @@ impl<R: TableRows> FileTable<R> {
         R::settle(&mut self.gone, &mut rows, &self.store);
         self.refusals.end_reading();
         let changes = (!rows.is_empty()).then(|| R::changes(rows));
-        Ok(context.send(self.reporter.batch(changes, position.offset, span.to(), true))?)
+        Ok(context.send(self.reporter.batch(changes, position.offset, span.to(), true).holding(held))?)
     }
 
     /// Finds the columns in the first line. If they are missing, reports it and returns none.

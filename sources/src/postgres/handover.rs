@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dataflow::dictionary::Hold;
 use dataflow::feed::{Position, StreamFingerprint};
 use dataflow::inputs::Inputs;
 use dataflow::source_status::{Progress, SourceStatus};
@@ -21,6 +22,8 @@ pub(crate) struct FeedBatch {
     pub(crate) reached: Option<Time>,
     /// Present if the tables were read for it.
     pub(crate) reading: Option<ReadingInfo>,
+    /// Taken before the ids of the change were seen, if they were.
+    pub(crate) held: Option<Hold>,
 }
 
 /// The consequences of a reading of all tables for the rows.
@@ -51,7 +54,7 @@ impl FedState {
 
     /// Feeds one change; returns its rows.
     pub(crate) fn take(&mut self, batch: FeedBatch, inputs: &mut Inputs) -> usize {
-        let FeedBatch { change, next, fingerprint, reached, reading } = batch;
+        let FeedBatch { change, next, fingerprint, reached, reading, held: _held } = batch;
         let rows = change.len();
         change.give(inputs);
         self.fingerprint = fingerprint;

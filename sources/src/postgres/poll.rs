@@ -61,6 +61,7 @@ impl PollingReader {
         let plan = ReadPlan { settings, snapshot: None, without: [false; 3], cutoff, key: None };
         let scan = context.scan(self.count, |time| stop.wait(time));
         context.allow_reading(client)?;
+        let held = Some(context.dictionary.hold());
         let change =
             snapshot::read(&mut self.cache, &mut self.read_state, client, &plan, &context.dictionary, now, &scan)?;
         client.expect_answers();
@@ -68,7 +69,8 @@ impl PollingReader {
         self.count += 1;
         context.progress.hand(change.len());
         let reading = ReadingInfo { spoils: context.progress.spoils(), definitions: Definitions::default() };
-        let batch = FeedBatch { change, next: self.count, fingerprint: None, reached: None, reading: Some(reading) };
+        let batch =
+            FeedBatch { change, next: self.count, fingerprint: None, reached: None, reading: Some(reading), held };
         context.link.batches.send(batch).map_err(|_| Stopped)?;
         context.link.waker.wake();
         context.link.taken.recv().map_err(|_| Stopped)?;

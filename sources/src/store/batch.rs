@@ -1,5 +1,6 @@
 //! Batches from the reading thread to the feed.
 
+use dataflow::dictionary::Hold;
 use dataflow::source_status::State;
 use dataflow::tables::{CatalogueRow, LineRow, OrderRow};
 use dataflow::time::Diff;
@@ -25,4 +26,6 @@ pub(super) struct StoreBatch {
     pub(super) next: Option<i64>,
     /// The states of parts of the source once the batch is fed: of the store, and of followed files.
     pub(super) states: Vec<(usize, State)>,
+    /// Taken before the ids of the changes were seen, if they were.
+    pub(super) held: Option<Hold>,
 }

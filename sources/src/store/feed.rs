@@ -30,6 +30,7 @@ impl StoreFeed {
     }
 
     fn take(&mut self, batch: StoreBatch, inputs: &mut Inputs) -> usize {
+        let _held = batch.held;
         let records = batch.changes.len();
         let changes = batch.changes;
         changes.catalogue.into_iter().for_each(|(row, diff)| inputs.update::<tables::Catalogue>(row, diff));

@@ -92,6 +92,7 @@ impl StoreReader {
 
     /// The next batch, if there is anything new, and the rows that were refused.
     fn turn(&mut self) -> Result<Option<(StoreBatch, Vec<Refused>)>, FollowError> {
+        let held = Some(self.dictionary.hold());
         let now = self.clock.now();
         let cutoff = now.saturating_sub(self.window_ms);
         let mut refused = Vec::new();
@@ -120,7 +121,7 @@ impl StoreReader {
         };
         self.last = Some(last);
         self.failing = None;
-        Ok(Some((StoreBatch { changes, next: Some(last + 1), states: self.live() }, refused)))
+        Ok(Some((StoreBatch { changes, next: Some(last + 1), states: self.live(), held }, refused)))
     }
 
     fn read_all(&mut self, cutoff: Millis, refused: &mut Vec<Refused>) -> Result<(TableChanges, i64), FollowError> {
@@ -168,7 +169,7 @@ impl StoreReader {
         if !recovered && self.file_states.is_empty() && changes.len() == 0 {
             return None;
         }
-        Some((StoreBatch { changes, next: None, states: self.live() }, Vec::new()))
+        Some((StoreBatch { changes, next: None, states: self.live(), held: None }, Vec::new()))
     }
 
     /// The states when all changes of the store are fed.
@@ -186,7 +187,7 @@ impl StoreReader {
         let state = State::Retrying(error.to_string());
         self.failing = Some(error);
         let states = vec![(0, state)];
-        Some((StoreBatch { changes: TableChanges::default(), next: None, states }, Vec::new()))
+        Some((StoreBatch { changes: TableChanges::default(), next: None, states, held: None }, Vec::new()))
     }
 
     fn send(&mut self, batch: StoreBatch, refused: Vec<Refused>, stop: &Stop) -> Result<(), Stopped> {

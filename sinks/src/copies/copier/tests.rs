@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
+use dataflow::dictionary::Dictionary;
 use dataflow::graph::{TouchOutlet as _, TouchedList};
 use dataflow::ids::Ids;
 use harness::Dice;
@@ -184,7 +185,8 @@ impl World {
     }
 
     fn copier(lists: &Lists, copy: &Copy, waiting_max: usize) -> (Copier<Copy, Lists>, Touches, SharedCopyStatus) {
-        let waiting = Arc::new(WaitingLists::new(&[CopiedLists::Histories], waiting_max));
+        let dictionary = Arc::new(Dictionary::new(Ids::new([0; 16])));
+        let waiting = Arc::new(WaitingLists::new(&[CopiedLists::Histories], waiting_max, dictionary));
         let settings = CopySettings {
             lists: vec![CopiedLists::Histories],
             compare_every: COMPARE_EVERY,

@@ -95,6 +95,7 @@ impl Follower {
             return Err(Error::Layout(check.all()));
         }
         let key = check.identity(SourceTable::OrderItems).map(|identity| identity.key.clone()).unwrap_or_default();
+        let held = Some(self.dictionary.hold());
         let TablesRead { place, change, as_of } = server.read_tables(&mut self.cache, &key, broken)?;
         if let Some(held) = self.resume.held {
             let (from, to) = (held.place, place);
@@ -109,7 +110,7 @@ impl Follower {
         for which in SourceTable::ALL.into_iter().filter(|which| broken[*which as usize]) {
             self.miss(which);
         }
-        server.feed(FeedBatch { change, next: place.0, fingerprint, reached: None, reading })?;
+        server.feed(FeedBatch { change, next: place.0, fingerprint, reached: None, reading, held })?;
         Ok(place)
     }
 }

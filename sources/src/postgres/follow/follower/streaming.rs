@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use dataflow::dictionary::Hold;
 use dataflow::source_status::Progress;
 use dataflow::time::Time;
 
@@ -57,6 +58,8 @@ struct Transaction {
     /// The place where its commit begins.
     place: Lsn,
     edits: Vec<RowEdit>,
+    /// Taken before the ids of the edits were seen.
+    held: Hold,
 }
 
 /// How following goes.
@@ -111,9 +114,10 @@ impl Follower {
     pub(crate) fn message(&mut self, server: &mut dyn LogServer, message: LogMessage<'_>) -> Result<(), Error> {
         match message {
             LogMessage::Begin(place) => {
+                let held = self.dictionary.hold();
                 let stream = self.stream()?;
                 stream.silence.hear(Lsn(0));
-                stream.transaction = Some(Transaction { place, edits: Vec::new() });
+                stream.transaction = Some(Transaction { place, edits: Vec::new(), held });
             }
             LogMessage::Data(bytes) => {
                 self.stream()?.silence.hear(Lsn(0));
@@ -222,11 +226,12 @@ impl Follower {
         }
         let span = self.span().unwrap_or_else(|| self.settings.span(now));
         let mut change = ChangeSet::default();
-        for _ in 0..self.cache.transact(transaction.edits, span, &mut change) {
+        let Transaction { edits, held, .. } = transaction;
+        for _ in 0..self.cache.transact(edits, span, &mut change) {
             self.status.ignored(FUTURE);
         }
         self.cache.count_change(&change);
-        self.feed(server, change)
+        self.feed(server, change, Some(held))
     }
 
     /// The window of orders that count: as of the time of the tables while they catch up, then as of the clock.
@@ -236,13 +241,13 @@ impl Follower {
         now.map(|now| self.settings.span(now))
     }
 
-    fn feed(&self, server: &mut dyn LogServer, change: ChangeSet) -> Result<(), Error> {
+    fn feed(&self, server: &mut dyn LogServer, change: ChangeSet, ids: Option<Hold>) -> Result<(), Error> {
         let (Some(held), Some(stream), false) = (self.resume.held, &self.stream, change.is_empty()) else {
             return Ok(());
         };
         let behind = !self.live && held.place < stream.target;
         let (reached, fingerprint) = (stream.reached.filter(|_| behind), Some(held.fingerprint()));
-        server.feed(FeedBatch { change, next: held.place.0, fingerprint, reached, reading: None })
+        server.feed(FeedBatch { change, next: held.place.0, fingerprint, reached, reading: None, held: ids })
     }
 
     /// Time has passed: called about ten times a second. `open_tick`: of the graph.
@@ -274,7 +279,8 @@ impl Follower {
             self.cache.sweep(span, &mut change);
         }
         self.cache.count_left_lines();
-        self.feed(server, change)
+        // These rows are in the tables.
+        self.feed(server, change, None)
     }
 
     /// Checks what is not in the log: renames, removals, changes of the publication, the log's end.
