@@ -5,7 +5,7 @@ pub mod content;
 mod histories;
 
 use anyhow::Context as _;
-use dataflow::dictionary::Dictionary;
+use dataflow::dictionary::{Dictionary, KeptProducts};
 use dataflow::ids::{ID_BYTES_MAX, ProductKey};
 use models::als::{AlsSettings, KeyedAls, train_and_measure};
 use models::store::{Card, Model, Version};
@@ -64,7 +64,8 @@ pub fn served(
     model: Model,
     settings: &AlsSettings,
     dictionary: &Dictionary,
-) -> anyhow::Result<ServedAls> {
+) -> anyhow::Result<(ServedAls, KeptProducts)> {
+    let _held = dictionary.hold();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     let (als, ids) = pool.context("the thread that prepares the model cannot be started")?.install(|| model.als());
     // The key of a product that cannot be told from another one, and of what is no id.
@@ -72,6 +73,7 @@ pub fn served(
         1..=ID_BYTES_MAX => dictionary.product(id).unwrap_or(ProductKey::NONE),
         _ => ProductKey::NONE,
     };
-    let keys = ids.iter().map(key).collect();
-    Ok(ServedAls { version, model: KeyedAls::new(als, keys, settings.newest, settings.half_life) })
+    let keys: Vec<ProductKey> = ids.iter().map(key).collect();
+    let kept = dictionary.keep_products(keys.clone());
+    Ok((ServedAls { version, model: KeyedAls::new(als, keys, settings.newest, settings.half_life) }, kept))
 }

@@ -31,7 +31,8 @@ pub struct Bounds {
     pub changes_max: usize,
     /// Below this many changed rows, no full checkpoint is written for the sake of a faster start.
     pub changed_rows_min: usize,
-    /// The least time of the graph between two rounds in which the dictionary forgets ids. A round reads the users of all rows.
+    /// The least time between two rounds in which the dictionary forgets ids. A round reads all rows. It must be longer than a
+    /// reader of lists takes, and than `models.co_views.every_ms`; in tests without such, it may be 0.
     pub round_ms: Millis,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A name is added when a thread first sees its id, and is never changed; so reading the dictionary needs no frontier. A
 //! second id with the same key is a [`Collision`]: the record is rejected with that reason, and no list can mix the two
-//! ids. Names of products and categories stay. Names of users leave some rounds after the last row that refers to them
+//! ids. Names of categories stay. Names of products and users leave some rounds after the last row that refers to them
 //! ([`Round`]).
 
 pub mod key_cache;
@@ -22,7 +22,7 @@ use names::Names;
 use rounds::Rounds;
 
 pub use key_cache::KeyCache;
-pub use rounds::{Hold, Round};
+pub use rounds::{Hold, KeptProducts, Round};
 
 /// Two different ids have the same key; the second id is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -222,21 +222,33 @@ impl Dictionary {
     /// How many ids of users were forgotten since the start.
     #[must_use]
     pub fn users_forgotten(&self) -> u64 {
-        self.rounds.forgotten()
+        self.rounds.users_forgotten()
     }
 
-    /// Puts rounds off for someone who has keys of users outside of the tables. It is taken before the ids are seen.
+    /// How many ids of products were forgotten since the start. While this number is the same, a key of a product has the id that
+    /// it had.
+    #[must_use]
+    pub fn products_forgotten(&self) -> u64 {
+        self.rounds.products_forgotten()
+    }
+
+    /// Puts rounds off for someone who has keys outside of the tables and needs their ids. It is taken before the ids are seen.
     #[must_use]
     pub fn hold(&self) -> Hold {
         self.rounds.hold()
     }
 
-    /// Ends a round, in which ids of users are forgotten. `None` if none are remembered, if a [`Hold`] puts the round off, and in
-    /// a cluster: there no process knows which ids the rows of the others need.
+    /// Keeps the ids of products that no row may refer to. They must be held when this is called.
+    #[must_use]
+    pub fn keep_products(&self, products: Vec<ProductKey>) -> KeptProducts {
+        self.rounds.keep(products)
+    }
+
+    /// Ends a round, in which ids are forgotten. `None` if a [`Hold`] puts it off, and in a cluster: there no process knows which
+    /// ids the rows of the others need.
     #[must_use]
     pub fn end_round(&self) -> Option<Round<'_>> {
-        let may_forget = self.users.is_some() && self.fresh.is_none();
-        may_forget.then(|| Round::begin(self)).flatten()
+        if self.fresh.is_some() { None } else { Round::begin(self) }
     }
 
     /// Takes the names that were not sent to the other processes yet.

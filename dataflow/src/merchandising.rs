@@ -145,6 +145,19 @@ pub enum MerchAction {
     Cap(CategoryKey, MerchList, u8),
 }
 
+impl MerchAction {
+    /// The products that the rule names: that which it moves, and that whose list it is about.
+    #[must_use]
+    pub fn products(self) -> [Option<ProductKey>; 2] {
+        let of_list = |list| if let MerchList::SimilarTo(product) = list { Some(product) } else { None };
+        match self {
+            MerchAction::Hide(product) | MerchAction::OutOfStock(product) => [Some(product), None],
+            MerchAction::Pin(product, list, _) | MerchAction::Bury(product, list) => [Some(product), of_list(list)],
+            MerchAction::Cap(_, list, _) => [None, of_list(list)],
+        }
+    }
+}
+
 /// A rule: what it does, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MerchRule {

@@ -22,7 +22,7 @@ use differential_dataflow::VecCollection;
 use differential_dataflow::difference::Semigroup;
 
 use crate::declare::declare_each;
-use crate::ids::UserKey;
+use crate::ids::{ProductKey, UserKey};
 use crate::rules::Rules;
 use crate::time::{Millis, Time};
 use crate::trace::arranged::{ByKey, EraseRule, KeepFirst, RetainRule, ValBatch, ValTrace};
@@ -100,10 +100,14 @@ pub trait Table: Declared + 'static {
         Self::erasure().and_then(|rule| (rule.subject)(key, value, diff))
     }
 
-    /// Whether rows may have a [`subject`](Table::subject).
+    /// Whether rows refer to ids that the dictionary must not forget: those of their [`subject`](Table::subject) and of their
+    /// [`products`](Table::products).
+    const REFERS: bool = true;
+
+    /// The products that a row refers to; by default none.
     #[must_use]
-    fn has_subjects() -> bool {
-        Self::erasure().is_some()
+    fn products(_: &Self::Key, _: &Self::Value, _: &Self::Diff) -> [Option<ProductKey>; 2] {
+        [None; 2]
     }
 }
 

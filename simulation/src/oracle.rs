@@ -101,15 +101,18 @@ impl Shelves {
         (true, products)
     }
 
-    /// The shown lists.
+    /// The shown lists. As in answers, a product without a name is left out.
     pub(crate) fn shown(world: &World, reader: &IndexReader) -> Shelves {
         let mut shelves = Shelves::default();
+        let is_named = |product: &ProductKey| reader.dictionary().product_name(*product).is_some();
         for &user in &world.users {
             let (view, mut rows) = (reader.view(user), Vec::new());
             view.rows::<History>(&user, &mut rows);
-            shelves.histories.insert(user, rows.iter().map(|(viewed, _)| (viewed.product, viewed.at())).collect());
+            let viewed = rows.iter().map(|(viewed, _)| (viewed.product, viewed.at()));
+            shelves.histories.insert(user, viewed.filter(|(product, _)| is_named(product)).collect());
             let recommended = view.recommendations(user);
-            let picks = recommended.picks.iter().map(|pick| (pick.seller.product, pick.seller.buyers())).collect();
+            let picks = recommended.picks.iter().map(|pick| (pick.seller.product, pick.seller.buyers()));
+            let picks = picks.filter(|(product, _)| is_named(product)).collect();
             shelves.recommended.insert(user, (recommended.kind == Kind::Personalized, picks));
             drop(view);
             shelves.features.insert(user, PlainFeatures::shown(reader, user));
@@ -120,14 +123,14 @@ impl Shelves {
             let mut rows = Vec::new();
             view.rows::<BestSellers>(&list.map_or(ListId::General, ListId::Category), &mut rows);
             if !rows.is_empty() {
-                let sold = rows.iter().map(|(seller, _)| (seller.product, seller.buyers())).collect();
-                shelves.best_sellers.insert(list, sold);
+                let sold = rows.iter().map(|(seller, _)| (seller.product, seller.buyers()));
+                shelves.best_sellers.insert(list, sold.filter(|(product, _)| is_named(product)).collect());
             }
         }
         for &product in &world.products {
             let mut rows = Vec::new();
             view.categories_of(product, &mut rows);
-            if !rows.is_empty() {
+            if !rows.is_empty() && is_named(&product) {
                 shelves.categories_of.insert(product, rows.iter().map(|(category, _)| *category).collect());
             }
         }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use dataflow::dictionary::Dictionary;
+use dataflow::dictionary::{Dictionary, KeptProducts};
 use dataflow::ids::ProductKey;
 use models::content::{Content, ContentSettings, Described, Embeddings, Texts, VectorKind};
 use query_server::RefusedProduct;
@@ -51,6 +51,8 @@ pub struct MadeContent {
     pub refused_products: Vec<RefusedProduct>,
     /// Columns of the settings that the table does not have.
     pub missing_columns: Vec<String>,
+    /// The products with vectors: their ids stay known while this is there.
+    pub kept: KeptProducts,
 }
 
 impl ContentMaker {
@@ -82,6 +84,7 @@ impl ContentMaker {
     /// # Errors
     /// When the products cannot be read.
     pub fn make(&mut self, go_on: impl Fn() -> bool) -> Result<Option<MadeContent>, DescriptionsError> {
+        let _held = self.dictionary.hold();
         let mut rows = Rows::new(&self.settings, &self.dictionary);
         let reading = self.reader.read(&mut |described| {
             rows.add(described);
@@ -174,6 +177,7 @@ impl<'a> Rows<'a> {
             }
         };
         MadeContent {
+            kept: self.dictionary.keep_products(self.keys.clone()),
             vectors: Content::new(vectors, self.keys, self.settings.cosine_min()),
             products: self.seen.len() as u64 + self.left_out,
             left_out: self.left_out,

@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use dataflow::dictionary::KeptProducts;
 use query_server::ContentStatus;
 use recommend::{ContentSlot, ServedContent};
 
@@ -29,6 +30,8 @@ struct Work {
     maker: ContentMaker,
     slot: ContentSlot,
     status: SharedStatus,
+    /// The products of the vectors in the slot.
+    kept: Option<KeptProducts>,
 }
 
 impl ContentThread {
@@ -38,7 +41,7 @@ impl ContentThread {
     /// When the system denies a thread.
     pub(super) fn start(maker: ContentMaker, every: Duration) -> anyhow::Result<ContentThread> {
         let (slot, status) = (ContentSlot::default(), SharedStatus::default());
-        let mut work = Work { maker, slot: slot.clone(), status: status.clone() };
+        let mut work = Work { maker, slot: slot.clone(), status: status.clone(), kept: None };
         let thread = BackgroundThread::start("content", every, move |go_on| work.turn(go_on))?;
         Ok(ContentThread { slot, status, _thread: thread })
     }
@@ -64,7 +67,7 @@ impl Work {
             Ok(Some(made)) => {
                 status.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
                 status.made += 1;
-                put(made, &self.slot, &mut status);
+                self.kept = Some(put(made, &self.slot, &mut status));
             }
             Ok(None) => status.failure = None,
             Err(error) => {
@@ -77,7 +80,7 @@ impl Work {
 }
 
 /// Puts vectors into use, and says what was left out.
-fn put(made: MadeContent, slot: &ContentSlot, status: &mut ContentStatus) {
+fn put(made: MadeContent, slot: &ContentSlot, status: &mut ContentStatus) -> KeptProducts {
     let (vectors, bytes) = (made.vectors.with_vector() as u64, made.vectors.bytes() as u64);
     slot.put(ServedContent { version: status.made, vectors: made.vectors });
     let (refused, left_out) = (made.refused, made.left_out);
@@ -99,6 +102,7 @@ fn put(made: MadeContent, slot: &ContentSlot, status: &mut ContentStatus) {
         failure: None,
     };
     tracing::info!(vectors = status.vectors, "content vectors are in use");
+    made.kept
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A worker's rows as of a tick, read from the batches its arrangements shared.
 
-use crate::ids::UserKey;
+use crate::dictionary::Round;
 use crate::rules::Rules;
 use crate::tables::{self, Batches, Nothing, Table, Tables, Traces};
 use crate::time::Time;
@@ -52,31 +52,31 @@ impl Base {
         give_present(&mut rows);
     }
 
-    /// The user of every row that is stored, each at least once: also of rows that are not in the cut any more, because a list
-    /// may still change when they are taken out.
-    pub fn users(&self, take: impl FnMut(UserKey)) {
-        self.batches.map_ref(&mut EachUser { tick: self.tick, last: None, take });
+    /// Marks the ids of every row that is stored and holds something: also of rows that have left the cut by their age, because a
+    /// list may still change when they are taken out.
+    pub(crate) fn mark(&self, round: &mut Round<'_>) {
+        self.batches.map_ref(&mut Mark { tick: self.tick, round });
     }
 }
 
-struct EachUser<F> {
+struct Mark<'m, 'd> {
     tick: Time,
-    last: Option<UserKey>,
-    take: F,
+    round: &'m mut Round<'d>,
 }
 
-impl<F: FnMut(UserKey)> tables::MapRef<Batches, Nothing> for EachUser<F> {
+impl tables::MapRef<Batches, Nothing> for Mark<'_, '_> {
     fn map<T: Table>(&mut self, batches: &Vec<ValBatch<T::Key, T::Value, T::Diff>>) {
-        if !T::has_subjects() {
-            return;
+        if T::REFERS {
+            walk(batches, self.tick, |key, value, diff| {
+                if T::in_cut(diff).is_none() {
+                    return;
+                }
+                let user = T::subject(key, value, &diff).map(|(user, _)| user);
+                user.into_iter().for_each(|user| self.round.mark_user(user));
+                let products = T::products(key, value, &diff).into_iter().flatten();
+                products.for_each(|product| self.round.mark_product(product));
+            });
         }
-        walk(batches, self.tick, |key, value, diff| {
-            let user = T::subject(key, value, &diff).map(|(user, _)| user);
-            if let Some(user) = user.filter(|user| self.last != Some(*user)) {
-                self.last = Some(user);
-                (self.take)(user);
-            }
-        });
     }
 }
 

@@ -1,13 +1,15 @@
 //! [`KeyCache`]: a reader's own way from ids to keys, which remembers the products it saw last.
 //!
 //! A few products have most of the views. For these the keyed hash and the look-up in the shared [`Dictionary`], which costs
-//! several cache misses, are saved. A key never changes and is never given to another id, so what is remembered stays right.
+//! several cache misses, are saved. A key never changes. The dictionary must hear of each id in each round in which it is used, so
+//! that it does not forget the id; so the cache is emptied with every round.
 
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::rounds::RoundNumber;
 use super::{Collision, Dictionary};
 use crate::ids::{ProductKey, UserKey};
 
@@ -22,6 +24,8 @@ pub struct KeyCache {
     dictionary: Arc<Dictionary>,
     /// By a hash of the id; a later id takes the slot of an earlier one.
     slots: Box<[Slot]>,
+    /// The round in which the ids in the slots were seen.
+    round: RoundNumber,
     hasher: RandomState,
 }
 
@@ -37,7 +41,8 @@ impl KeyCache {
     /// For a reader that has seen nothing.
     #[must_use]
     pub fn new(dictionary: Arc<Dictionary>) -> Self {
-        KeyCache { dictionary, slots: vec![Slot::default(); SLOTS].into(), hasher: RandomState::default() }
+        let round = dictionary.rounds.current();
+        KeyCache { dictionary, slots: vec![Slot::default(); SLOTS].into(), round, hasher: RandomState::default() }
     }
 
     /// The dictionary that it asks.
@@ -59,6 +64,11 @@ impl KeyCache {
     pub fn product(&mut self, id: &str) -> Result<ProductKey, Collision> {
         if id.len() > ID_BYTES || id.is_empty() {
             return self.dictionary.product(id);
+        }
+        let round = self.dictionary.rounds.current();
+        if round != self.round {
+            self.round = round;
+            self.slots.fill(Slot::default());
         }
         let slot = &mut self.slots[self.hasher.hash_one(id.as_bytes()) as usize % SLOTS];
         if slot.id[..usize::from(slot.bytes)] != *id.as_bytes() {
@@ -93,6 +103,20 @@ mod tests {
         }
         let distinct: std::collections::BTreeSet<&String> = ids.iter().collect();
         assert_eq!(dictionary.take_fresh().len(), distinct.len(), "each is announced once");
+    }
+
+    #[test]
+    fn an_id_that_is_used_in_every_round_stays_and_one_that_was_forgotten_is_named_again() {
+        let dictionary = Arc::new(Dictionary::new(Ids::new([1; 16])));
+        let mut keys = KeyCache::new(dictionary.clone());
+        let (lamp, mug) = (keys.product("lamp").unwrap(), keys.product("mug").unwrap());
+        for _ in 0..6 {
+            assert_eq!(keys.product("lamp"), Ok(lamp));
+            dictionary.end_round().unwrap().end();
+        }
+        let named = || [lamp, mug].map(|product| dictionary.product_name(product).is_some());
+        assert_eq!((named(), dictionary.products_forgotten()), ([true, false], 1));
+        assert_eq!((keys.product("mug"), named()), (Ok(mug), [true; 2]));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cut::{Cut, Cuts};
-use crate::graph::{Changed, History, List, Plan, Purchases, ReadChange, TouchOutlet, TouchedList, UserProducts};
+use crate::graph::{Changed, Plan, TouchOutlet, TouchedList};
 use crate::rules::{DAY_MS, Rules};
 use crate::stepped::SteppedGraph;
 use crate::tables::{OrderRow, Orders};
@@ -50,12 +50,12 @@ fn an_id_leaves_in_the_fourth_round_after_its_last_use_and_a_new_use_names_it_an
     let (ada, ben) = (dictionary.user("ada"), dictionary.user("ben"));
     let named = || [ada, ben].map(|user| dictionary.user_name(user).is_some());
     for _ in 0..4 {
-        let round = dictionary.end_round().unwrap();
-        round.mark(ben);
+        let mut round = dictionary.end_round().unwrap();
+        round.mark_user(ben);
         assert_eq!((round.end(), named()), (0, [true; 2]));
     }
-    let round = dictionary.end_round().unwrap();
-    round.mark(ben);
+    let mut round = dictionary.end_round().unwrap();
+    round.mark_user(ben);
     assert_eq!((round.end(), named(), dictionary.users_len()), (1, [false, true], 1));
     assert_eq!(dictionary.take_unsaved().len(), 2);
     assert_eq!(dictionary.find_user("ada"), ada, "a key does not change");
@@ -65,10 +65,30 @@ fn an_id_leaves_in_the_fourth_round_after_its_last_use_and_a_new_use_names_it_an
 }
 
 #[test]
-fn a_cluster_and_a_dictionary_without_users_forget_nothing() {
-    let plain = || Dictionary::new(Ids::new([1; 16]));
-    assert!(!end_round(&plain()) && !end_round(&plain().remembering_users().announcing()));
-    assert!(end_round(&plain().remembering_users()));
+fn a_cluster_forgets_nothing() {
+    let dictionary = Dictionary::new(Ids::new([1; 16])).remembering_users();
+    assert!(end_round(&dictionary) && !end_round(&dictionary.announcing()));
+}
+
+#[test]
+fn the_products_of_a_model_stay_while_it_is_in_use_and_the_key_of_another_product_is_free_when_that_has_left() {
+    let dictionary = Dictionary::new(Ids::new([1; 16]));
+    let key = dictionary.product("lamp").unwrap();
+    let other = Name::Product(key, "chair".into());
+    let kept = dictionary.keep_products(vec![key]);
+    (0..6).for_each(|_| assert!(end_round(&dictionary)));
+    assert_eq!((dictionary.find_product("lamp"), dictionary.learn(&other)), (Some(key), Err(Collision("product"))));
+    drop(kept);
+    (0..6).for_each(|_| assert!(end_round(&dictionary)));
+    assert_eq!(
+        (dictionary.find_product("lamp"), dictionary.product_name(key), dictionary.products_len()),
+        (None, None, 0)
+    );
+    assert_eq!(dictionary.learn(&other), Ok(()));
+    assert_eq!(
+        (dictionary.product("lamp"), dictionary.product_name(key).as_deref()),
+        (Err(Collision("product")), Some("chair"))
+    );
 }
 
 /// What happens to users by number.
@@ -172,47 +192,14 @@ impl World {
     /// Ends a round by a cut; whether nothing put it off.
     fn round(&mut self, ms: Millis) -> bool {
         let cut = self.cut(ms);
-        let Some(round) = self.dictionary.end_round() else { return false };
-        cut.parts.iter().for_each(|part| part.base.users(|user| round.mark(user)));
+        let Some(mut round) = self.dictionary.end_round() else { return false };
+        cut.parts.iter().for_each(|part| round.mark(&part.base));
         round.end();
         true
     }
 
     fn is_named(&self, user: UserKey) -> bool {
         self.dictionary.user_name(user).is_some()
-    }
-
-    /// Whether all users have names of whom there are rows or lists.
-    fn has_names(&self) -> bool {
-        let reader = self.graph.reader();
-        let lists = [reader.keys::<History>(), reader.keys::<UserProducts>(), reader.keys::<Purchases>()];
-        let orders = self.orders.values().map(|row| row.user);
-        lists.into_iter().flatten().chain(orders).all(|user| self.is_named(user))
-    }
-
-    /// A sink reads up to `most` of what it was given; whether all users have names.
-    fn read(&self, most: usize) -> bool {
-        let (mut changes, mut touched) = (self.outlet.changes.lock().unwrap(), self.outlet.touched.lock().unwrap());
-        let (changes_max, touched_max) = (changes.len().min(most), touched.len().min(most));
-        let changed = |(changed, _hold): (Changed, Hold)| {
-            changed.rows.iter().all(|(change, _)| change.read(HasName(&self.dictionary)))
-        };
-        let touches = |(list, _hold): (TouchedList, Hold)| match list {
-            TouchedList::History(user) | TouchedList::Activity(user) => self.is_named(user),
-            TouchedList::BestSellers(_) | TouchedList::Similar(_) => true,
-        };
-        changes.drain(..changes_max).all(changed) && touched.drain(..touched_max).all(touches)
-    }
-}
-
-/// Whether the subject of a change has a name.
-struct HasName<'d>(&'d Dictionary);
-
-impl ReadChange for HasName<'_> {
-    type Output = bool;
-
-    fn read<L: List>(self, key: &L::Key, _: &L::Row) -> bool {
-        L::subject(key).is_none_or(|subject| subject.id(self.0).is_some())
     }
 }
 

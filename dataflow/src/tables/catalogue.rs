@@ -20,6 +20,10 @@ impl Table for Catalogue {
     fn route(product: &ProductKey) -> u64 {
         product.route()
     }
+
+    fn products(product: &ProductKey, _: &CategoryKey, _: &Diff) -> [Option<ProductKey>; 2] {
+        [Some(*product), None]
+    }
 }
 
 /// One row of the catalogue: a product and one of its categories. A product of several categories has a row for each.

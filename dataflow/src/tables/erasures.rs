@@ -24,6 +24,8 @@ impl Table for Erasures {
     type Diff = ErasedUntil;
     type Row = (UserKey, ());
 
+    const REFERS: bool = false;
+
     fn route(user: &UserKey) -> u64 {
         user.route()
     }

@@ -24,6 +24,10 @@ impl Table for EventPurchases {
         order.route()
     }
 
+    fn products(_: &OrderKey, (_, product): &Self::Value, _: &Diff) -> [Option<ProductKey>; 2] {
+        [Some(*product), None]
+    }
+
     fn expiry((_, ((_, placed), _)): &Pair<Self>, diff: &Diff, rules: &Rules) -> Option<(Millis, Diff)> {
         Some((placed.created_at().saturating_add(rules.window_ms), -diff))
     }

@@ -20,6 +20,8 @@ impl Table for Identities {
     type Diff = Diff;
     type Row = (IdentityKey, Millis);
 
+    const REFERS: bool = false;
+
     fn route(identity: &IdentityKey) -> u64 {
         identity.route()
     }

@@ -29,6 +29,10 @@ impl Table for Interactions {
         user.route()
     }
 
+    fn products(_: &UserKey, product: &ProductKey, _: &Activity) -> [Option<ProductKey>; 2] {
+        [Some(*product), None]
+    }
+
     fn erasure() -> Option<EraseRule<UserKey, ProductKey, Activity>> {
         Some(EraseRule {
             subject: |user, _, activity| activity.last_at().map(|at| (*user, at)),

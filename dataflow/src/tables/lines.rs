@@ -21,6 +21,10 @@ impl Table for Lines {
     fn route(order: &OrderKey) -> u64 {
         order.route()
     }
+
+    fn products(_: &OrderKey, (product, _): &Self::Value, _: &Diff) -> [Option<ProductKey>; 2] {
+        [Some(*product), None]
+    }
 }
 
 /// One line of an order.

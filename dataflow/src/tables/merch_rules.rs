@@ -1,6 +1,7 @@
 //! Merchandising rules, each with its latest version.
 
 use super::Table;
+use crate::ids::ProductKey;
 use crate::merchandising::{RuleId, RuleVersion};
 
 /// The table of merchandising rules. Key: the rule's id. Value: nothing. Difference: a version of the rule; the latest
@@ -17,5 +18,9 @@ impl Table for MerchRules {
 
     fn route(rule: &RuleId) -> u64 {
         rule.route()
+    }
+
+    fn products(_: &RuleId, (): &(), version: &RuleVersion) -> [Option<ProductKey>; 2] {
+        version.rule.map_or([None; 2], |rule| rule.action.products())
     }
 }

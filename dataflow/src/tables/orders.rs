@@ -26,10 +26,6 @@ impl Table for Orders {
     fn subject(_: &OrderKey, (user, placed): &Self::Value, _: &Diff) -> Option<(UserKey, Millis)> {
         Some((*user, placed.created_at()))
     }
-
-    fn has_subjects() -> bool {
-        true
-    }
 }
 
 /// When an order was created, and whether it counts. Both fit in eight bytes, because there are many orders.

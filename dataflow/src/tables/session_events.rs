@@ -23,6 +23,10 @@ impl Table for SessionEvents {
         user.route()
     }
 
+    fn products(_: &UserKey, event: &SessionEvent, _: &Diff) -> [Option<ProductKey>; 2] {
+        [Some(event.page), None]
+    }
+
     /// As for interactions: all rows that were given up to the tick of an erasure are gone.
     fn erasure() -> Option<EraseRule<UserKey, SessionEvent, Diff>> {
         Some(EraseRule {

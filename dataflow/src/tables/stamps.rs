@@ -21,6 +21,10 @@ impl Table for Stamps {
         user.route()
     }
 
+    fn products(_: &UserKey, product: &ProductKey, _: &Stamp) -> [Option<ProductKey>; 2] {
+        [Some(*product), None]
+    }
+
     /// A history consists of the products with the latest stamps, and a stamp only grows: a product behind them cannot come
     /// back by itself. Nor can one whose stamp has expired.
     fn kept(rules: &Rules) -> Option<KeepFirst<ProductKey, Stamp>> {

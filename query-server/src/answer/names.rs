@@ -2,7 +2,7 @@
 //!
 //! An answer names ten products. The dictionary, shared by all threads and as large as the catalogue, costs several
 //! cache misses per name, which took a quarter of the time of an answer. Here a name that was written recently costs one
-//! cache miss. Ids are never changed or removed, so cached names never become stale.
+//! cache miss. A key keeps its id until the dictionary forgets the id; so the names are dropped whenever it has forgotten any.
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::ProductKey;
@@ -41,11 +41,13 @@ pub(crate) struct NameCache {
     places: Vec<NameSlot>,
     /// Names displaced since the last growth.
     displaced: usize,
+    /// How many names the dictionary had forgotten when the first of these was written.
+    forgotten: u64,
 }
 
 impl Default for NameCache {
     fn default() -> Self {
-        NameCache { places: free(PLACES_MIN), displaced: 0 }
+        NameCache { places: free(PLACES_MIN), displaced: 0, forgotten: 0 }
     }
 }
 
@@ -65,6 +67,10 @@ impl NameCache {
         open: &[u8],
         mut close: impl FnMut(&mut Vec<u8>, usize, &R),
     ) {
+        let forgotten = dictionary.products_forgotten();
+        if forgotten != self.forgotten {
+            (self.places, self.displaced, self.forgotten) = (free(PLACES_MIN), 0, forgotten);
+        }
         // All entries are read before the first is used, so that the processor waits for all of them at once.
         let missing = rows.iter().fold(0, |missing, row| missing + usize::from(self.find(product(row)).is_none()));
         for (place, row) in rows.iter().enumerate() {

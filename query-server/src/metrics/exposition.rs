@@ -158,6 +158,8 @@ fn engine(operations: &Operations, metrics: &mut Metrics) {
     }
     let dictionary = app.reader.dictionary();
     metrics.gauge("vitrine_product_ids", "Product ids known", [(vec![], dictionary.products_len() as f64)]);
+    let help = "Product ids that were forgotten, because nothing referred to them any more";
+    metrics.counter("vitrine_product_ids_forgotten", help, [(vec![], dictionary.products_forgotten())]);
     metrics.gauge("vitrine_user_ids", "User ids held for sinks", [(vec![], dictionary.users_len() as f64)]);
     let help = "User ids that were forgotten, because nothing referred to them any more";
     metrics.counter("vitrine_user_ids_forgotten", help, [(vec![], dictionary.users_forgotten())]);

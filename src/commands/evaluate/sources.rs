@@ -116,7 +116,7 @@ impl ListMaker {
         match read.and_then(|read| learned::train(&read, &self.settings, |_| true)) {
             Ok(model) => {
                 self.trained += 1;
-                self.slot.put(learned::served(self.trained, model, &self.settings, reader.dictionary())?);
+                self.slot.put(learned::served(self.trained, model, &self.settings, reader.dictionary())?.0);
             }
             Err(error) => tracing::warn!("no factor model at {now}: {error:#}"),
         }

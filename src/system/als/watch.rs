@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use checkpoints::RealDisk;
-use dataflow::dictionary::Dictionary;
+use dataflow::dictionary::{Dictionary, KeptProducts};
 use models::als::AlsSettings;
 use models::store::{Error, Loaded, Model, ModelStore, Version};
 use recommend::AlsSlot;
@@ -20,6 +20,8 @@ pub(super) struct Watch {
     settings: AlsSettings,
     dictionary: Arc<Dictionary>,
     slot: AlsSlot,
+    /// The products of the model in the slot.
+    kept: Option<KeptProducts>,
     /// The version in use in the directory, as it was seen last.
     seen: Option<Version>,
     /// Why it is not used.
@@ -31,7 +33,16 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new(settings: &AlsSettings, dictionary: Arc<Dictionary>, slot: AlsSlot) -> Watch {
         let store = ModelStore::new(&settings.dir, Arc::new(RealDisk));
-        Watch { store, settings: settings.clone(), dictionary, slot, seen: None, refused: None, trouble: None }
+        Watch {
+            store,
+            settings: settings.clone(),
+            dictionary,
+            slot,
+            kept: None,
+            seen: None,
+            refused: None,
+            trouble: None,
+        }
     }
 
     /// Puts the version of the directory into use, if it is another one than before. Without a change this reads no model.
@@ -75,9 +86,9 @@ impl Watch {
         }
     }
 
-    fn put(&self, version: Version, model: Model, status: &SharedStatus) {
+    fn put(&mut self, version: Version, model: Model, status: &SharedStatus) {
         let (users, products, until) = (model.card.users, model.card.products, model.card.data_until_ms);
-        let served = match learned::served(version, model, &self.settings, &self.dictionary) {
+        let (served, kept) = match learned::served(version, model, &self.settings, &self.dictionary) {
             Ok(served) => served,
             Err(error) => {
                 tracing::error!(version, "this factor model is not used: {error:#}");
@@ -85,6 +96,7 @@ impl Watch {
             }
         };
         self.slot.put(served);
+        self.kept = Some(kept);
         update(status, |status| {
             status.version = Some(version);
             status.data_until_ms = Some(until);

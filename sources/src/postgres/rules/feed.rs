@@ -28,6 +28,7 @@ impl RulesFeed {
     }
 
     fn take(&mut self, reading: RuleReading, inputs: &mut Inputs) -> usize {
+        let _held = reading.held;
         let records = reading.changes.len();
         reading.changes.into_iter().for_each(|(id, version)| inputs.update::<MerchRules>((id, ()), version));
         self.status.accepted(records as u64);

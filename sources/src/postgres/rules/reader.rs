@@ -5,7 +5,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use dataflow::backoff::Backoff;
-use dataflow::dictionary::Dictionary;
+use dataflow::dictionary::{Dictionary, Hold};
 use dataflow::feed::{Waker, WorkerContext};
 use dataflow::merchandising::{RuleId, RuleVersion};
 use dataflow::source_status::{SourceStatus, State};
@@ -30,6 +30,8 @@ pub(super) struct RuleReading {
     pub(super) changes: Vec<(RuleId, RuleVersion)>,
     /// Whether the table could be read.
     pub(super) state: State,
+    /// Taken before the ids of the rules were seen, if they were.
+    pub(super) held: Option<Hold>,
 }
 
 /// Reads one table again and again.
@@ -98,6 +100,7 @@ impl RulesReader {
     }
 
     fn take(&mut self, rows: &[RuleRow], stop: &Stop) -> Result<(), Stopped> {
+        let held = Some(self.dictionary.hold());
         let read = decode(rows, &self.table, &self.dictionary);
         for (row, refusal) in read.refused {
             if self.refusals.is_new(row) {
@@ -112,7 +115,7 @@ impl RulesReader {
             tracing::info!(source = NAME, table = self.name, "the table of rules has been read");
         }
         let changes = self.rules.take(read.rules, self.clock.now());
-        self.hand(RuleReading { changes, state: State::Live })
+        self.hand(RuleReading { changes, state: State::Live, held })
     }
 
     /// Reports that the table cannot be read; returns the pause before the next attempt.
@@ -123,7 +126,7 @@ impl RulesReader {
             tracing::warn!(source = NAME, reason, "the rules stay as they are, trying again");
             self.failing = Some(reason.clone());
         }
-        self.hand(RuleReading { changes: Vec::new(), state: State::Retrying(reason) })?;
+        self.hand(RuleReading { changes: Vec::new(), state: State::Retrying(reason), held: None })?;
         Ok(self.backoff.pause())
     }
 
