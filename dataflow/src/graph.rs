@@ -117,10 +117,25 @@ pub struct Plan {
     pub restored_at: Option<Time>,
 }
 
-/// Builds the graph in one worker: its inputs, and the traces to publish. `control` exchanges messages with the other
-/// processes, if there are any.
-pub(crate) fn build(scope: Scope<'_, Time>, plan: &Plan, control: Option<&ClusterControl>) -> (Inputs, Traces) {
-    let (inputs, given) = Inputs::new(scope, plan.dictionary.clone(), &plan.rules, control.is_some());
+/// The part of the graph that is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GraphPart {
+    /// All of it.
+    Whole,
+    /// The tables and indexes that features are made from. None of them follows the edge of the window, so rows may have times
+    /// of their own within a tick (see [`Inputs::begin_tick`]).
+    Features,
+}
+
+/// Builds the graph, or a part of it, in one worker: its inputs, and the traces to publish. `control` exchanges messages with
+/// the other processes, if there are any.
+pub(crate) fn build(
+    scope: Scope<'_, Time>,
+    plan: &Plan,
+    part: GraphPart,
+    control: Option<&ClusterControl>,
+) -> (Inputs, Traces) {
+    let (inputs, given) = Inputs::new(scope, plan.dictionary.clone(), (&plan.rules, part), control.is_some());
     let names = names::learn(given.names, plan.dictionary.clone());
     let mut ticks = given.tick_messages.inner.map(|(mark, _, _)| mark).broadcast();
     if let (Some(control), Some(streams)) = (control, given.control) {
@@ -131,7 +146,7 @@ pub(crate) fn build(scope: Scope<'_, Time>, plan: &Plan, control: Option<&Cluste
     }
     let now = ticks.map(|tick| tick.now);
     let place = control.map_or(ClusterPlace::alone(scope.peers()), ClusterControl::place);
-    let mut wiring = Wiring::new(given.tables, now, plan, place);
+    let mut wiring = Wiring::new(given.tables, now, (plan, part), place);
     let published = Indexes::make(&mut wiring);
     if let Some(outlet) = &plan.touched {
         index::wiring::report_touched(&published, place, scope.index(), outlet);

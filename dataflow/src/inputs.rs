@@ -15,6 +15,7 @@ use crate::cut::delta_log::DeltaLogWriter;
 use crate::cut::{DeltaLog, FillLevel};
 use crate::dictionary::{Dictionary, KeyCache, Name};
 use crate::feed::position::Position;
+use crate::graph::GraphPart;
 use crate::ids::{IdentityKey, ProductKey, UserKey};
 use crate::rules::{EventUse, Rules, day_of};
 use crate::sessions::{Gap, Settled, is_late};
@@ -43,7 +44,11 @@ pub struct Inputs {
     expiring: Tables<ExpiringRows>,
     repeats: Repeats,
     rules: Rules,
+    /// The part of the graph that takes the rows.
+    part: GraphPart,
     used: EventUse,
+    /// When the rows that are given now become visible: the open tick, or a tick that was begun within it.
+    tick: Time,
 }
 
 /// Messages, only for other processes.
@@ -73,7 +78,7 @@ impl Inputs {
     pub(crate) fn new<'s>(
         scope: Scope<'s, Time>,
         dictionary: Arc<Dictionary>,
-        rules: &Rules,
+        (rules, part): (&Rules, GraphPart),
         in_cluster: bool,
     ) -> (Inputs, InputStreams<'s>) {
         let mut tables_in = Tables::make(&mut NewSessions);
@@ -91,7 +96,9 @@ impl Inputs {
             expiring: Tables::make(&mut NoRows),
             repeats: Repeats::new(rules.events.dedup_ms),
             rules: *rules,
+            part,
             used: rules.event_use(),
+            tick: Time::MIN,
         };
         (inputs, InputStreams { tables, names, tick_messages, control })
     }
@@ -110,11 +117,14 @@ impl Inputs {
     /// The open tick: all records given now become visible when it closes.
     #[must_use]
     pub fn tick(&self) -> Time {
-        *self.tick_messages.time()
+        self.tick
     }
 
     /// Adds a difference to a row of a table: copies of the row, or for stamps the latest view or removal.
     pub fn update<T: Table>(&mut self, row: impl Into<Pair<T>>, diff: T::Diff) {
+        if self.part == GraphPart::Features && !T::OF_FEATURES {
+            return;
+        }
         let row = row.into();
         if let Some((at, back)) = T::expiry(&row, &diff, &self.rules) {
             self.expiring.get_mut::<T>().push(at, row, back);
@@ -124,9 +134,9 @@ impl Inputs {
 
     fn give<T: Table>(&mut self, row: Pair<T>, diff: T::Diff) {
         if let Some(delta_log) = &mut self.delta_log {
-            delta_log.note::<T>(row, *self.tick_messages.time(), diff);
+            delta_log.note::<T>(row, self.tick, diff);
         }
-        self.tables.get_mut::<T>().update(row, diff);
+        self.tables.get_mut::<T>().update(row, self.tick, diff);
     }
 
     /// A user viewed a product at `at`.
@@ -270,12 +280,25 @@ impl Inputs {
         }
     }
 
-    /// Closes the open tick and opens `tick`.
-    pub(crate) fn advance_to(&mut self, tick: Time) {
+    /// Begins `tick` within the open tick: rows that are given from now on have this time. They stay in memory until the open tick is
+    /// closed. Only for [`GraphPart::Features`].
+    pub(crate) fn begin_tick(&mut self, tick: Time) {
+        self.take_out_due(tick);
+        self.tick = tick;
+    }
+
+    /// Takes out what leaves by itself before `tick`.
+    fn take_out_due(&mut self, tick: Time) {
         let now = tick.saturating_sub(1);
         self.repeats.forget(now);
         let due = self.expiring.map_mut(&mut TakeUntil(now));
         due.map(&mut GiveDue(self));
+    }
+
+    /// Closes the open tick and opens `tick`.
+    pub(crate) fn advance_to(&mut self, tick: Time) {
+        self.take_out_due(tick);
+        self.tick = tick;
         self.tables.map_mut(&mut AdvanceTo(tick));
         self.names.advance_to(tick);
         self.tick_messages.advance_to(tick);

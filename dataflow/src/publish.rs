@@ -9,11 +9,13 @@
 //! Compaction follows this time and not the worker's own frontier, so that a fast worker keeps the times that a slow
 //! worker has not published yet.
 
+mod moving_rows;
 pub mod published_snapshots;
 pub mod publisher;
 pub(crate) mod rows;
 pub mod snapshot;
 
+pub(crate) use moving_rows::MovingRows;
 pub use published_snapshots::PublishedSnapshots;
 pub(crate) use publisher::IndexTraces;
 pub use publisher::{Publisher, Traces};

@@ -66,23 +66,23 @@ pub fn is_late(at: Millis, now: Time) -> bool {
     at.saturating_add(HELD_MS) < now
 }
 
-/// Calls `give` with every gap of a user's rows.
-pub fn each_gap(rows: &Rows, mut give: impl FnMut(Gap)) {
-    for nth in 0..rows.len() {
-        gaps_of(rows, nth, &mut give);
+/// Calls `give` with every gap of a user's rows, which come in their order.
+pub fn each_gap(rows: impl Iterator<Item = (SessionEvent, Diff)>, give: &mut dyn FnMut(Gap)) {
+    let mut rows = rows.peekable();
+    while let Some(row) = rows.next() {
+        gaps_of(row, rows.peek().map(|(next, _)| next), give);
     }
 }
 
-/// The gaps that begin at one row.
-fn gaps_of(rows: &Rows, nth: usize, give: &mut impl FnMut(Gap)) {
-    let (event, copies) = rows[nth];
+/// The gaps that begin at one row; `next` is the event of the next row, if there is one.
+fn gaps_of((event, copies): (SessionEvent, Diff), next: Option<&SessionEvent>, give: &mut dyn FnMut(Gap)) {
     if event.page == ProductKey::NONE {
         return;
     }
     let gap = |ms| Gap { product: event.page, at: event.at, ms };
     // Of equal events, each is the next one of the one before.
     (1..copies).for_each(|_| give(gap(0)));
-    if let Some(next) = next(rows, nth)
+    if let Some(next) = next.filter(|next| next.session == event.session)
         && next.recorded <= event.recorded.saturating_add(HELD_MS)
     {
         give(gap(next.at - event.at));
@@ -115,6 +115,8 @@ pub struct Settling {
     crowded: Vec<UserKey>,
     /// The tick in which rows were settled last.
     settled_in: Time,
+    /// Whether all users that are due are settled together.
+    all_together: bool,
 }
 
 /// About how many rows a user has.
@@ -139,7 +141,13 @@ impl Settling {
     #[must_use]
     pub fn new(events_max: usize) -> Self {
         let (due, held) = (BTreeMap::new(), HashMap::default());
-        Settling { events_max, due, held, crowded: Vec::new(), settled_in: 0 }
+        Settling { events_max, due, held, crowded: Vec::new(), settled_in: 0, all_together: false }
+    }
+
+    /// The same, and all users that are due are settled in one tick: for a pass over the past, in which a tick may be long.
+    #[must_use]
+    pub fn all_together(self) -> Self {
+        Settling { all_together: true, ..self }
     }
 
     /// Takes a row that has come to a user.
@@ -165,7 +173,11 @@ impl Settling {
         }
         let first_due = self.due.keys().next().copied().unwrap_or(closed);
         let is_behind = first_due.saturating_add(BEHIND_MS) <= closed;
-        let most = if is_behind { USERS_MAX_BEHIND } else { USERS_MAX };
+        let most = match is_behind {
+            _ if self.all_together => usize::MAX,
+            true => USERS_MAX_BEHIND,
+            false => USERS_MAX,
+        };
         users.extend(self.crowded.drain(..most.min(self.crowded.len())));
         while users.len() < most
             && let Some(mut first) = self.due.first_entry().filter(|first| *first.key() <= closed)
@@ -193,7 +205,7 @@ impl Settling {
                 rows.get(nth + self.events_max).is_some_and(|row| row.0.session == rows[nth].0.session);
             if from <= closed || has_many_after {
                 settled.rows.push(rows[nth]);
-                gaps_of(rows, nth, &mut |gap| settled.gaps.push(gap));
+                gaps_of(rows[nth], next(rows, nth), &mut |gap| settled.gaps.push(gap));
             } else {
                 again = again.min(from);
             }

@@ -39,26 +39,29 @@ impl SteppedGraph {
     /// `idle_merge_effort`: see [`crate::engine::Settings::idle_merge_effort`].
     #[must_use]
     pub fn new(rules: Rules, dictionary: Arc<Dictionary>, idle_merge_effort: usize) -> Self {
-        let late_lines = Arc::new(AtomicU64::new(0));
-        let plan = Plan {
-            rules,
-            dictionary,
-            late_lines,
-            changes: None,
-            touched: None,
-            cuts: None,
-            observer: None,
-            restored_at: None,
-        };
-        SteppedGraph::of(plan, idle_merge_effort)
+        SteppedGraph::build(plan(rules, dictionary), idle_merge_effort, WorkerGraph::new)
+    }
+
+    /// Builds the part of the graph that features are made from: features must be on. The other indexes stay empty.
+    #[must_use]
+    pub fn of_features(rules: Rules, dictionary: Arc<Dictionary>, idle_merge_effort: usize) -> Self {
+        SteppedGraph::build(plan(rules, dictionary), idle_merge_effort, WorkerGraph::of_features)
     }
 
     /// Builds the graph of a plan; it is empty as of time 0.
     pub fn of(plan: Plan, idle_merge_effort: usize) -> Self {
+        SteppedGraph::build(plan, idle_merge_effort, WorkerGraph::new)
+    }
+
+    fn build(
+        plan: Plan,
+        idle_merge_effort: usize,
+        graph: impl FnOnce(&mut Worker, &Plan, &Arc<PublishedSnapshots>) -> WorkerGraph,
+    ) -> Self {
         let config = workers::config(1, idle_merge_effort).worker;
         let mut worker = Worker::new(config, Allocator::Thread(Thread::default()), Some(Instant::now()));
         let snapshots = Arc::new(PublishedSnapshots::new(1));
-        let graph = WorkerGraph::new(&mut worker, &plan, &snapshots);
+        let graph = graph(&mut worker, &plan, &snapshots);
         let reader = IndexReader::new(snapshots, plan.dictionary, plan.rules, plan.late_lines);
         SteppedGraph { worker, graph: Some(graph), reader }
     }
@@ -117,6 +120,18 @@ impl SteppedGraph {
         self.graph().advance_to(tick);
     }
 
+    /// Begins `tick`, which must be later, within the open tick: see [`WorkerGraph::begin_tick`]. When the open tick is closed, each
+    /// of the ticks in it is told apart. Only for [`SteppedGraph::of_features`].
+    pub(crate) fn begin_tick(&mut self, tick: Time) {
+        self.graph().begin_tick(tick);
+    }
+
+    /// Closes the ticks that were begun. The last one stays open.
+    pub(crate) fn close_begun(&mut self) {
+        let tick = self.tick();
+        self.graph().advance_to(tick);
+    }
+
     /// Computes until all closed ticks are visible: the reader then shows the time before the open tick. The ticks closed
     /// since the previous call are published together: each of them can still be read ([`IndexReader::view_as_of`]).
     pub fn settle(&mut self) {
@@ -132,6 +147,12 @@ impl SteppedGraph {
     pub fn reader(&self) -> &IndexReader {
         &self.reader
     }
+}
+
+/// A plan without anything beside the graph.
+fn plan(rules: Rules, dictionary: Arc<Dictionary>) -> Plan {
+    let late_lines = Arc::new(AtomicU64::new(0));
+    Plan { rules, dictionary, late_lines, changes: None, touched: None, cuts: None, observer: None, restored_at: None }
 }
 
 impl Drop for SteppedGraph {

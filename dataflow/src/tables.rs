@@ -69,6 +69,9 @@ pub trait Table: Declared + 'static {
     /// has a time of its own that an erasure is compared with, and the sum has not.
     const COMBINES: bool = true;
 
+    /// Whether features are made from its rows. A graph of features alone has no rows of other tables.
+    const OF_FEATURES: bool = false;
+
     /// The rule by which the rows of an erased user leave the table; by default no row is of a user.
     #[must_use]
     fn erasure() -> Option<EraseRule<Self::Key, Self::Value, Self::Diff>> {

@@ -9,7 +9,7 @@ use crate::cluster::ClusterControl;
 use crate::cluster::messages::{ProgressMessage, TickMessage};
 use crate::cut::{Cuts, FillLevel};
 use crate::feed::position::Position;
-use crate::graph::{self, Plan};
+use crate::graph::{self, GraphPart, Plan};
 use crate::inputs::Inputs;
 use crate::publish::{PublishedSnapshots, Publisher};
 use crate::tick_scheduler::{Closing, FIRST_TICK};
@@ -27,7 +27,12 @@ pub struct WorkerGraph {
 impl WorkerGraph {
     /// Builds the graph in this worker; it publishes into slot `index modulo slots`.
     pub fn new(worker: &mut Worker, plan: &Plan, snapshots: &Arc<PublishedSnapshots>) -> Self {
-        WorkerGraph::talking(worker, plan, snapshots, None)
+        WorkerGraph::build(worker, (plan, GraphPart::Whole), snapshots, None)
+    }
+
+    /// Builds the part of the graph that features are made from.
+    pub(crate) fn of_features(worker: &mut Worker, plan: &Plan, snapshots: &Arc<PublishedSnapshots>) -> Self {
+        WorkerGraph::build(worker, (plan, GraphPart::Features), snapshots, None)
     }
 
     /// Builds the graph in a worker of a cluster; `control` exchanges messages with the other processes.
@@ -37,8 +42,18 @@ impl WorkerGraph {
         snapshots: &Arc<PublishedSnapshots>,
         control: Option<ClusterControl>,
     ) -> Self {
+        WorkerGraph::build(worker, (plan, GraphPart::Whole), snapshots, control)
+    }
+
+    fn build(
+        worker: &mut Worker,
+        (plan, part): (&Plan, GraphPart),
+        snapshots: &Arc<PublishedSnapshots>,
+        control: Option<ClusterControl>,
+    ) -> Self {
         let dataflow = worker.next_dataflow_index();
-        let (inputs, traces) = worker.dataflow_named("vitrine", |scope| graph::build(scope, plan, control.as_ref()));
+        let (inputs, traces) =
+            worker.dataflow_named("vitrine", |scope| graph::build(scope, plan, part, control.as_ref()));
         let publisher = Publisher::new(traces, snapshots.clone(), worker.index() % snapshots.len(), control);
         let mut worker_graph = WorkerGraph { inputs, publisher, leads: worker.index() == 0, dataflow };
         // Time 0 stays empty: readers get time 0 until the first tick has closed in every worker.
@@ -71,12 +86,24 @@ impl WorkerGraph {
                 TickMessage { now: tick - 1, cut, end: false, held: false, waits_for, caught_up, first, heard };
             self.inputs.send_tick_message(message);
         }
-        for (user, settled) in self.publisher.settle_sessions(self.inputs.tick()) {
-            self.inputs.settle(user, settled);
-        }
+        self.settle_sessions();
         self.inputs.announce_names();
         self.inputs.advance_to(tick);
         self.publisher.open(tick);
+    }
+
+    /// Takes the rows of sessions out that can be settled, in the open tick.
+    fn settle_sessions(&mut self) {
+        for (user, settled) in self.publisher.settle_sessions(self.inputs.tick()) {
+            self.inputs.settle(user, settled);
+        }
+    }
+
+    /// Begins `tick` within the open tick: all records given so far are visible as of `tick - 1`, once the open tick is closed. This
+    /// costs next to nothing. Only in a graph of features alone.
+    pub(crate) fn begin_tick(&mut self, tick: Time) {
+        self.settle_sessions();
+        self.inputs.begin_tick(tick);
     }
 
     /// For the leader: tells all workers of the cluster to end, itself included.

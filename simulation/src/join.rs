@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use checkpoints::simulation::Dice;
+use dataflow::ids::ProductKey;
+use dataflow::index_reader::Wanted;
 use dataflow::inputs::Inputs;
 use dataflow::point_in_time::{Ask, Together, features_before};
 use dataflow::replay::{Failure, ReplaySource, Went};
@@ -79,7 +81,7 @@ pub(crate) fn compare(world: &World, log: &Log, seed: u64, plant: Option<Plant>)
             let at = event.at + [0, 0, 1, dice.below(2000)][dice.one_of(4)];
             // Most events are of other users.
             let user = if dice.once_in(2) { event.user } else { dice.one_of(world::USERS) };
-            Ask { at, user: world.users[user], tag: user }
+            Ask { at, user: world.users[user], product: ProductKey::NONE, tag: user }
         })
         .collect();
     let past = Past {
@@ -89,9 +91,10 @@ pub(crate) fn compare(world: &World, log: &Log, seed: u64, plant: Option<Plant>)
         status: SourceRegistry::default().source("past"),
     };
     let asked: BTreeSet<(Millis, usize)> = asks.iter().map(|ask| (ask.at, ask.tag)).collect();
-    let mut graph = SteppedGraph::new(RULES, dictionary, 300);
+    let wanted = Wanted { sums: false, all_products: true };
+    let mut graph = SteppedGraph::of_features(RULES, dictionary, 300);
     let mut found: BTreeMap<(Millis, usize), PlainFeatures> = BTreeMap::new();
-    features_before(&mut graph, &mut [Box::new(past)], (&mut asks, false), TOGETHER, |ask, features| {
+    features_before(&mut graph, &mut [Box::new(past)], (&mut asks, wanted), TOGETHER, |ask, features| {
         found.insert((ask.at, ask.tag), PlainFeatures::of(features));
         Ok(())
     })

@@ -35,6 +35,7 @@ impl Index for UserProducts {
     const PLACEMENT: Placement = Placement::Sharded;
     const IN_ORDER: bool = false;
     const TOUCHES: Option<fn(&Self::Key) -> TouchedList> = Some(|key| TouchedList::Activity(*key));
+    const OF_FEATURES: bool = true;
     type Key = UserKey;
     type Row = Interacted;
     type Stored = ProductKey;

@@ -54,6 +54,9 @@ pub trait Index: Declared + 'static {
     /// Whether stored rows are in the order of the rows that readers get.
     const IN_ORDER: bool = true;
 
+    /// Whether features are read from it. A graph of features alone has no other index.
+    const OF_FEATURES: bool = false;
+
     /// Whether the index is built.
     fn is_on(_rules: &Rules) -> bool {
         true

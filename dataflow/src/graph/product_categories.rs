@@ -12,6 +12,7 @@ pub struct ProductCategories;
 impl Index for ProductCategories {
     const NAME: &'static str = "catalogue";
     const PLACEMENT: Placement = Placement::Replicated;
+    const OF_FEATURES: bool = true;
     type Key = ProductKey;
     type Row = CategoryKey;
     type Stored = CategoryKey;

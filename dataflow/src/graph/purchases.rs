@@ -59,6 +59,7 @@ impl Index for Purchases {
     const NAME: &'static str = "purchases";
     const PLACEMENT: Placement = Placement::Sharded;
     const TOUCHES: Option<fn(&Self::Key) -> TouchedList> = Some(|key| TouchedList::Activity(*key));
+    const OF_FEATURES: bool = true;
     type Key = UserKey;
     type Row = Bought;
     type Stored = Bought;

@@ -14,6 +14,7 @@ use differential_dataflow::trace::cursor::{Cursor, Navigable};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
 
+use super::GraphPart;
 use super::index::{Index, Placement, Published, Wiring};
 use crate::ids::UserKey;
 use crate::rules::Rules;
@@ -28,6 +29,7 @@ pub struct OpenSessions;
 impl Index for OpenSessions {
     const NAME: &'static str = "open_sessions";
     const PLACEMENT: Placement = Placement::Sharded;
+    const OF_FEATURES: bool = true;
     type Key = UserKey;
     type Row = SessionEvent;
     type Stored = SessionEvent;
@@ -52,7 +54,12 @@ impl Index for OpenSessions {
 
 /// Notes each row that comes to this worker, so that it is settled in time.
 pub(super) fn note_rows(wiring: &Wiring<'_>) -> Rc<RefCell<Settling>> {
-    let settling = Rc::new(RefCell::new(Settling::new(wiring.rules().sessions.events_max)));
+    let settling = Settling::new(wiring.rules().sessions.events_max);
+    let settling = match wiring.part() {
+        GraphPart::Whole => settling,
+        GraphPart::Features => settling.all_together(),
+    };
+    let settling = Rc::new(RefCell::new(settling));
     if !OpenSessions::is_on(wiring.rules()) {
         return settling;
     }

@@ -20,6 +20,7 @@ impl Index for UserMetadata {
     const NAME: &'static str = "user_metadata";
     const PLACEMENT: Placement = Placement::Sharded;
     const IN_ORDER: bool = false;
+    const OF_FEATURES: bool = true;
     type Key = (UserKey, ShortText);
     type Row = (ShortText, ValueTally);
     type Stored = ShortText;

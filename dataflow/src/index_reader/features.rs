@@ -1,6 +1,7 @@
 //! The features of one user, read from what the user did and bought and from the categories of the products.
 
-use std::collections::BTreeMap;
+mod definition;
+mod walk;
 
 use super::{IndexReader, ReadView, ValueFeatures, WideView};
 use crate::graph::{OpenSessions, Purchases, UserProducts};
@@ -8,9 +9,13 @@ use crate::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
 use crate::product_attributes::AttributeSlot;
 use crate::publish::snapshot::keys;
 use crate::publish::{Snapshot, rows};
-use crate::sessions::each_gap;
+use crate::sessions::{Gap, each_gap};
 use crate::tables::Activity;
 use crate::time::Millis;
+
+pub(super) use definition::Definition;
+use definition::Sums;
+pub use walk::{FeatureWalk, FeatureWalks, Wanted};
 
 /// What a user did with a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +33,12 @@ impl ProductFeatures {
     #[must_use]
     pub fn none(product: ProductKey) -> Self {
         ProductFeatures { product, activity: Activity::default(), purchases: 0 }
+    }
+
+    /// Whether the user did nothing with it.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == ProductFeatures::none(self.product)
     }
 
     /// Nothing, with a product that nobody named.
@@ -100,78 +111,36 @@ impl ReadView<'_> {
 
     /// The features of a user from the snapshot of the worker that holds it.
     fn features_in(&self, snapshot: &Snapshot, user: UserKey, sums: Option<&AttributeSlot>) -> UserFeatures {
-        let mut interacted: Vec<(ProductKey, Activity)> = Vec::new();
+        let (mut interacted, mut held) = (Vec::new(), Vec::new());
         rows::values(snapshot.indexes.get::<UserProducts>(), &user, self.as_of(), &mut interacted);
-        // What was taken out may still be stored, and so may what will be.
-        interacted.retain(|(_, activity)| activity.last_at().is_some_and(|at| self.lasts(at)));
-        self.add_gaps(snapshot, user, &mut interacted);
-        let last_at = interacted.iter().filter_map(|(_, activity)| activity.last_at()).max();
-        let mut products: Vec<ProductFeatures> = interacted
-            .into_iter()
-            .filter(|(product, _)| *product != ProductKey::NONE)
-            .map(|(product, activity)| ProductFeatures { activity, ..ProductFeatures::none(product) })
-            .collect();
-        self.add_purchases(snapshot, user, &mut products);
-        let categories = sums.map(|_| self.by_category(&products)).unwrap_or_default();
-        let attribute_views = sums.and_then(|attributes| self.by_attribute(attributes, &products));
-        let metadata = self.metadata_in(snapshot, user);
-        UserFeatures { last_at, products, categories, metadata, attribute_views }
-    }
-
-    /// Whether features whose latest event was at this time are there as of the view.
-    pub(super) fn lasts(&self, at: Millis) -> bool {
-        self.rules().features.last_until(at, self.as_of())
-    }
-
-    /// Adds the gaps of the sessions that are held. Every view is among the interactions already, unless it was dropped.
-    fn add_gaps(&self, snapshot: &Snapshot, user: UserKey, interacted: &mut [(ProductKey, Activity)]) {
-        let mut held = Vec::new();
         rows::values(snapshot.indexes.get::<OpenSessions>(), &user, self.as_of(), &mut held);
-        each_gap(&held, |gap| {
-            if let Ok(at) = interacted.binary_search_by_key(&gap.product, |(product, _)| *product)
-                && interacted[at].1.counts(gap.at)
-                && self.rules().features.has_gap(gap.at, gap.ms)
-            {
-                interacted[at].1.add_gap(gap.ms);
-            }
-        });
-    }
-
-    /// Counts the orders of each product. Products that were only bought are added.
-    fn add_purchases(&self, snapshot: &Snapshot, user: UserKey, products: &mut Vec<ProductFeatures>) {
         let mut bought: Vec<(ProductKey, OrderKey)> = Vec::new();
         rows::first_values(snapshot.indexes.get::<Purchases>(), &user, self.as_of(), |row, _| {
             bought.push((row.product, row.order().1));
             true
         });
-        // An order of several rows is one order.
-        bought.sort_unstable();
-        bought.dedup();
-        let known = products.len();
-        for orders in bought.chunk_by(|one, next| one.0 == next.0) {
-            let (product, purchases) = (orders[0].0, orders.len() as u64);
-            match products[..known].binary_search_by_key(&product, |features| features.product) {
-                Ok(at) => products[at].purchases = purchases,
-                Err(_) => products.push(ProductFeatures { purchases, ..ProductFeatures::none(product) }),
-            }
+        let gaps = |give: &mut dyn FnMut(Gap)| each_gap(held.iter().copied(), give);
+        let (alone_at, products) = self.definition().products(interacted, gaps, bought);
+        let mut features = UserFeatures { last_at: alone_at.max(last_at(&products)), ..UserFeatures::default() };
+        if let Some(attributes) = sums {
+            let mut sums = Sums::new(attributes);
+            sums.add(self, &products);
+            features.categories = sums.categories();
+            features.attribute_views = sums.attribute_views(&self.rules().features, &products);
         }
-        products.sort_unstable_by_key(|features| features.product);
+        features.metadata = self.metadata_in(snapshot, user);
+        UserFeatures { products, ..features }
     }
 
-    fn by_category(&self, products: &[ProductFeatures]) -> Vec<CategoryFeatures> {
-        let mut sums: BTreeMap<CategoryKey, (u64, u64)> = BTreeMap::new();
-        let mut categories = Vec::new();
-        for features in products.iter().filter(|features| features.activity.views() + features.purchases > 0) {
-            self.categories_of(features.product, &mut categories);
-            for (category, _) in &categories {
-                let (views, purchases) = sums.entry(*category).or_default();
-                *views += features.activity.views();
-                *purchases += features.purchases;
-            }
-        }
-        let row = |(category, (views, purchases))| CategoryFeatures { category, views, purchases };
-        sums.into_iter().map(row).collect()
+    /// How features are made as of the time of the view.
+    pub(super) fn definition(&self) -> Definition<'_> {
+        Definition { rules: &self.rules().features, as_of: self.as_of() }
     }
+}
+
+/// The time of the latest event with one of these products.
+fn last_at(products: &[ProductFeatures]) -> Option<Millis> {
+    products.iter().filter_map(|of| of.activity.last_at()).max()
 }
 
 impl WideView<'_> {

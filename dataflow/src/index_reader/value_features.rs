@@ -1,13 +1,11 @@
 //! How often each value stood in the metadata of a user's events, and how often it is an attribute of the products that the user
 //! viewed.
 
-use std::collections::BTreeMap;
-
-use super::{ProductFeatures, ReadView};
+use super::ReadView;
+use super::features::Definition;
 use crate::graph::user_metadata::keep_shown;
 use crate::graph::{MetadataOthers, UserMetadata};
 use crate::ids::UserKey;
-use crate::product_attributes::AttributeSlot;
 use crate::publish::{Snapshot, rows};
 use crate::short_text::ShortText;
 use crate::tables::ValueTally;
@@ -37,15 +35,11 @@ impl ValueFeatures {
 impl ReadView<'_> {
     /// The values in the metadata of a user's events that are shown, in the order of their keys and values.
     pub(super) fn metadata_in(&self, snapshot: &Snapshot, user: UserKey) -> Vec<ValueFeatures> {
-        let (features, mut shown) = (&self.rules().features, Vec::new());
+        let (definition, mut shown) = (self.definition(), Vec::new());
         let mut tallies: Vec<(ShortText, ValueTally)> = Vec::new();
-        for key in features.metadata.iter() {
+        for key in definition.rules.metadata.iter() {
             rows::values(snapshot.indexes.get::<UserMetadata>(), &(user, key), self.as_of(), &mut tallies);
-            let latest = tallies.iter().filter_map(|(_, tally)| tally.last_at()).max();
-            if !latest.is_some_and(|at| self.lasts(at)) {
-                continue;
-            }
-            show(key, &mut tallies, features.values_max, &mut shown);
+            definition.show(key, &mut tallies, &mut shown);
         }
         shown.sort_unstable();
         shown
@@ -58,24 +52,20 @@ impl ReadView<'_> {
         let sums = rows::all_values(self.snapshot().indexes.get::<MetadataOthers>(), self.as_of()).into_iter();
         sums.map(|((key, ()), events)| (key, events.unsigned_abs() as u64)).collect()
     }
+}
 
-    /// The sums of views over the products that have a value of an attribute now; none before the attributes are read, if there
-    /// are views: those of an erased user are known to be empty at any time.
-    pub(super) fn by_attribute(
+impl Definition<'_> {
+    /// Adds the values of a key that are shown, if they last.
+    pub(super) fn show(
         &self,
-        attributes: &AttributeSlot,
-        products: &[ProductFeatures],
-    ) -> Option<Vec<ValueFeatures>> {
-        let Some(attributes) = attributes.get() else {
-            let is_empty = products.iter().all(|of| of.activity.views() == 0);
-            return (is_empty || self.rules().features.attributes.is_empty()).then(Vec::new);
-        };
-        let mut sums: BTreeMap<(ShortText, ShortText), u64> = BTreeMap::new();
-        for of in products.iter().filter(|of| of.activity.views() > 0) {
-            let values = attributes.of_product(of.product);
-            values.for_each(|attribute| *sums.entry(attribute).or_default() += of.activity.views());
+        key: ShortText,
+        tallies: &mut Vec<(ShortText, ValueTally)>,
+        shown: &mut Vec<ValueFeatures>,
+    ) {
+        let latest = tallies.iter().filter_map(|(_, tally)| tally.last_at()).max();
+        if latest.is_some_and(|at| self.lasts(at)) {
+            show(key, tallies, self.rules.values_max, shown);
         }
-        Some(sums.into_iter().map(|((key, value), events)| ValueFeatures { key, value, events }).collect())
     }
 }
 
@@ -95,6 +85,7 @@ fn show(key: ShortText, tallies: &mut Vec<(ShortText, ValueTally)>, most: usize,
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use differential_dataflow::difference::Semigroup as _;

@@ -7,6 +7,8 @@
 //! Runs that are sorted already pass all of that unchanged: one sort of the run costs less than half of the merges. A row that
 //! changes several times in a run becomes one update.
 //!
+//! Rows may have times of their own within the open tick. A run with several times is sorted by rows, and those of a row by time.
+//!
 //! Long runs are first distributed by the highest bits of their keys, which are hashes: each piece then fits into a
 //! core's own cache while it is sorted.
 
@@ -35,19 +37,63 @@ pub(super) struct SortedSession<T: Table> {
     spare: Vec<(Pair<T>, T::Diff)>,
     /// Whether the open tick has a run that was distributed.
     has_long_run: bool,
+    times: RunTimes,
+    /// The rows of a run with several times, and room for them while they are distributed.
+    timed: [Vec<Timed<T>>; 2],
+}
+
+/// An update at a time of its own.
+type Timed<T> = (Pair<T>, Time, <T as Table>::Diff);
+
+/// The times of the rows of a run, in the order in which they were given.
+#[derive(Default)]
+struct RunTimes {
+    first: Time,
+    last: Time,
+    /// Where the rows of each later time begin.
+    later: Vec<(usize, Time)>,
+}
+
+impl RunTimes {
+    /// The row with this number, and those after it, have this time.
+    #[inline]
+    fn note(&mut self, nth: usize, time: Time) {
+        if time != self.last {
+            self.last = time;
+            if nth == 0 {
+                self.first = time;
+            } else {
+                self.later.push((nth, time));
+            }
+        }
+    }
+
+    /// Begins the next run.
+    fn restart(&mut self) {
+        self.later.clear();
+        self.first = self.last;
+    }
 }
 
 impl<T: Table> SortedSession<T> {
     pub(super) fn new() -> Self {
-        SortedSession { session: InputSession::new(), run: Vec::new(), spare: Vec::new(), has_long_run: false }
+        SortedSession {
+            session: InputSession::new(),
+            run: Vec::new(),
+            spare: Vec::new(),
+            has_long_run: false,
+            times: RunTimes::default(),
+            timed: Default::default(),
+        }
     }
 
     pub(super) fn collection<'s>(&mut self, scope: Scope<'s, Time>) -> VecCollection<'s, Time, Pair<T>, T::Diff> {
         self.session.to_collection(scope)
     }
 
-    /// Adds a difference to a row, in the open tick.
-    pub(super) fn update(&mut self, row: Pair<T>, diff: T::Diff) {
+    /// Adds a difference to a row, at a time in the open tick that is not before that of the row given before.
+    pub(super) fn update(&mut self, row: Pair<T>, time: Time, diff: T::Diff) {
+        self.times.note(self.run.len(), time);
         self.run.push((row, diff));
         if self.run.len() >= RUN_MAX {
             self.end_run();
@@ -61,6 +107,7 @@ impl<T: Table> SortedSession<T> {
             // The room of a backfill is given back at its end: each of its ticks has long runs.
             self.spare = Vec::new();
             self.run.shrink_to(DISTRIBUTED_MIN);
+            self.timed = Default::default();
         }
         self.session.advance_to(tick);
     }
@@ -73,34 +120,57 @@ impl<T: Table> SortedSession<T> {
 
     fn end_run(&mut self) {
         self.has_long_run |= self.run.len() >= DISTRIBUTED_MIN;
-        sort::<T>(&mut self.run, &mut self.spare);
-        let mut rows = self.run.drain(..);
-        let Some(mut last) = rows.next() else { return };
-        for (row, diff) in rows {
-            if T::COMBINES && row == last.0 {
-                last.1.plus_equals(&diff);
-                continue;
-            }
-            let (row, diff) = std::mem::replace(&mut last, (row, diff));
-            if !diff.is_zero() {
-                self.session.update(row, diff);
-            }
+        if self.times.later.is_empty() {
+            let time = self.times.first;
+            sort(&mut self.run, &mut self.spare, |(row, _)| piece::<T>(row), |(row, _)| *row);
+            let updates = self.run.drain(..).map(|(row, diff)| (row, time, diff));
+            give::<T>(&mut self.session, updates);
+        } else {
+            let [timed, spare] = &mut self.timed;
+            let (mut time, mut later) = (self.times.first, self.times.later.iter().peekable());
+            timed.extend(self.run.drain(..).enumerate().map(|(nth, (row, diff))| {
+                if let Some((_, next)) = later.next_if(|(from, _)| *from == nth) {
+                    time = *next;
+                }
+                (row, time, diff)
+            }));
+            sort(timed, spare, |(row, ..)| piece::<T>(row), |(row, time, _)| (*row, *time));
+            give::<T>(&mut self.session, timed.drain(..));
         }
-        if !last.1.is_zero() {
-            self.session.update(last.0, last.1);
-        }
+        self.times.restart();
     }
 }
 
+/// Gives updates in their order. Those of one row at one time become one update.
+fn give<T: Table>(session: &mut InputSession<Time, Pair<T>, T::Diff>, mut updates: impl Iterator<Item = Timed<T>>) {
+    let Some(mut last) = updates.next() else { return };
+    for update in updates {
+        if T::COMBINES && (update.0, update.1) == (last.0, last.1) {
+            last.2.plus_equals(&update.2);
+            continue;
+        }
+        let (row, time, diff) = std::mem::replace(&mut last, update);
+        if !diff.is_zero() {
+            session.update_at(row, time, diff);
+        }
+    }
+    if !last.2.is_zero() {
+        session.update_at(last.0, last.1, last.2);
+    }
+}
+
+/// The piece of a long run that a row is distributed to. Routes are hashes. Those of all tables with many rows are the first bits
+/// of the keys, so that the pieces have the order of the keys; of other tables the pieces are sorted, and arrangements merge them.
+fn piece<T: Table>(row: &Pair<T>) -> usize {
+    (T::route(&row.0) >> 56) as usize % PIECES
+}
+
 /// Sorts the updates of a run by their rows. Updates of one row become adjacent.
-fn sort<T: Table>(run: &mut Vec<(Pair<T>, T::Diff)>, spare: &mut Vec<(Pair<T>, T::Diff)>) {
+fn sort<U: Copy, K: Ord>(run: &mut Vec<U>, spare: &mut Vec<U>, piece: impl Fn(&U) -> usize, key: impl Fn(&U) -> K) {
     if run.len() < DISTRIBUTED_MIN {
-        run.sort_unstable_by_key(|(row, _)| *row);
+        run.sort_unstable_by_key(key);
         return;
     }
-    // Routes are hashes. Those of all tables with many rows are the first bits of the keys, so that the pieces have the order
-    // of the keys; of other tables the pieces are sorted, and arrangements merge them.
-    let piece = |update: &(Pair<T>, T::Diff)| (T::route(&update.0.0) >> 56) as usize % PIECES;
     let (mut counts, mut total) = ([0; PIECES], 0);
     run.iter().for_each(|update| counts[piece(update)] += 1);
     // Where the next update of each piece goes; at last, where each piece ends.
@@ -117,7 +187,7 @@ fn sort<T: Table>(run: &mut Vec<(Pair<T>, T::Diff)>, spare: &mut Vec<(Pair<T>, T
     std::mem::swap(run, spare);
     let mut start = 0;
     for end in ends {
-        run[start..end].sort_unstable_by_key(|(row, _)| *row);
+        run[start..end].sort_unstable_by_key(&key);
         start = end;
     }
 }
@@ -139,7 +209,7 @@ mod tests {
             let mut run: Vec<_> = (0..length).map(|number| (row(number), Stamp::view(number as u64))).collect();
             let mut expected = run.clone();
             let (mut spare, order) = (Vec::new(), |update: &((_, _), Stamp)| (update.0, update.1.event_at()));
-            sort::<Stamps>(&mut run, &mut spare);
+            sort(&mut run, &mut spare, |(row, _)| piece::<Stamps>(row), |(row, _)| *row);
             assert!(run.is_sorted_by_key(|(row, _)| *row), "{length}");
             run.sort_by_key(order);
             expected.sort_by_key(order);
@@ -153,7 +223,7 @@ mod tests {
         let mut session = SortedSession::<Stamps>::new();
         let mut give = |rows: usize, tick: Time| {
             for number in 0..rows {
-                session.update((ids.user(&number.to_string()), ids.product("a")), Stamp::view(1));
+                session.update((ids.user(&number.to_string()), ids.product("a")), tick - 1, Stamp::view(1));
             }
             session.advance_to(tick);
             [session.run.capacity(), session.spare.capacity()]

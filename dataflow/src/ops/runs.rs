@@ -7,6 +7,12 @@ use differential_dataflow::difference::Semigroup;
 ///
 /// A stable sort finds the runs and merges them, which is several times faster than sorting rows in any order.
 pub(crate) fn add_up<V: Ord, R: Semigroup>(rows: &mut Vec<(V, R)>) {
+    combine(rows);
+    rows.retain(|(_, diff)| !diff.is_zero());
+}
+
+/// The same, and keeps rows whose differences add up to nothing.
+pub(crate) fn combine<V: Ord, R: Semigroup>(rows: &mut Vec<(V, R)>) {
     rows.sort_by(|one, other| one.0.cmp(&other.0));
     rows.dedup_by(|next, kept| {
         let is_same = next.0 == kept.0;
@@ -15,7 +21,6 @@ pub(crate) fn add_up<V: Ord, R: Semigroup>(rows: &mut Vec<(V, R)>) {
         }
         is_same
     });
-    rows.retain(|(_, diff)| !diff.is_zero());
 }
 
 #[cfg(test)]

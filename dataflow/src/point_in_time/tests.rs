@@ -7,6 +7,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+
+mod all_features;
+
 use crate::dictionary::Dictionary;
 use crate::ids::{Ids, ProductKey, RowKey};
 use crate::inputs::Inputs;
@@ -89,7 +92,7 @@ fn plain(events: &[Given], user: usize, product: usize, at: Time) -> Numbers {
 fn found(sources: Vec<Vec<Given>>, asks: &[(usize, usize, Time)], days: u64, together: Together) -> Vec<Numbers> {
     let dictionary = Arc::new(Dictionary::new(Ids::new([7; 16])));
     let rules = Rules { features: Features { enabled: true, days, ..Features::OFF }, ..Rules::default() };
-    let mut graph = SteppedGraph::new(rules, dictionary.clone(), 1000);
+    let mut graph = SteppedGraph::of_features(rules, dictionary.clone(), 1000);
     let source = |(source, events): (usize, Vec<Given>)| {
         Box::new(Events { source, events, next: 0, dictionary: dictionary.clone() }) as Box<dyn ReplaySource>
     };
@@ -97,11 +100,13 @@ fn found(sources: Vec<Vec<Given>>, asks: &[(usize, usize, Time)], days: u64, tog
     let ask = |(tag, (user, _, at)): (usize, &(usize, usize, Time))| Ask {
         at: *at,
         user: keys(&dictionary, *user, 0).0,
+        product: ProductKey::NONE,
         tag,
     };
     let mut given: Vec<Ask<usize>> = asks.iter().enumerate().map(ask).collect();
     let mut found = vec![Numbers::default(); asks.len()];
-    features_before(&mut graph, &mut sources, (&mut given, true), together, |ask, features| {
+    let wanted = Wanted { sums: true, all_products: true };
+    features_before(&mut graph, &mut sources, (&mut given, wanted), together, |ask, features| {
         let of = features.of_product(keys(&dictionary, 0, asks[ask.tag].1).1);
         let activity = of.activity;
         let counts = [activity.views(), activity.clicks(), activity.carts(), of.purchases, activity.time_on_page().0];

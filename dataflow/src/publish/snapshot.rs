@@ -86,6 +86,33 @@ where
     batches.map(|batch| batch.upper().as_option().copied().unwrap_or(Time::MAX)).max().unwrap_or_default()
 }
 
+/// The times after `since` at which an index changes, in order.
+pub(crate) fn later_times<K, V, R>(batches: &[ValBatch<K, V, R>], since: Time) -> Vec<Time>
+where
+    K: Ord + Clone + 'static,
+    V: Ord + Clone + 'static,
+    R: Semigroup + Ord + Clone + 'static,
+{
+    let mut times = Vec::new();
+    for batch in batches.iter().filter(|batch| batch.upper().as_option().is_none_or(|upper| *upper > since)) {
+        let mut cursor = batch.cursor();
+        while cursor.get_key(batch).is_some() {
+            while cursor.get_val(batch).is_some() {
+                cursor.map_times(batch, |at, _| {
+                    if *at > since && times.last() != Some(at) {
+                        times.push(*at);
+                    }
+                });
+                cursor.step_val(batch);
+            }
+            cursor.step_key(batch);
+        }
+    }
+    times.sort_unstable();
+    times.dedup();
+    times
+}
+
 /// The number of updates of an index, and the number of its batches.
 pub(crate) fn size<B: BatchReader>(batches: &[B]) -> IndexSize {
     IndexSize { updates: batches.iter().map(BatchReader::len).sum(), batches: batches.len() }

@@ -291,7 +291,7 @@ fn equal_events_follow_each_other_at_once_and_the_last_of_them_waits() {
     let rows = [(event(10, lamp), 3), (event(40, ProductKey::NONE), 2), (event(90, lamp), 1)];
     let gap = |at, ms| Gap { product: lamp, at, ms };
     let mut gaps = Vec::new();
-    each_gap(&rows, |gap| gaps.push(gap));
+    each_gap(rows.iter().copied(), &mut |gap| gaps.push(gap));
     assert_eq!(gaps, [gap(10, 0), gap(10, 0), gap(10, 30)]);
     let (mut settling, ada) = (Settling::new(EVENTS_MAX), user(&ids, 0));
     let settled = settling.settle(ada, &rows, 40 + HELD_MS);

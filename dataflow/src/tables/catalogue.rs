@@ -17,6 +17,8 @@ impl Table for Catalogue {
     type Diff = Diff;
     type Row = CatalogueRow;
 
+    const OF_FEATURES: bool = true;
+
     fn route(product: &ProductKey) -> u64 {
         product.route()
     }

@@ -25,6 +25,7 @@ impl Table for Erasures {
     type Row = (UserKey, ());
 
     const REFERS: bool = false;
+    const OF_FEATURES: bool = true;
 
     fn route(user: &UserKey) -> u64 {
         user.route()

@@ -20,6 +20,8 @@ impl Table for EventPurchases {
     type Diff = Diff;
     type Row = EventPurchaseRow;
 
+    const OF_FEATURES: bool = true;
+
     fn route(order: &OrderKey) -> u64 {
         order.route()
     }

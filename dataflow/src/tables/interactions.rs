@@ -23,6 +23,8 @@ impl Table for Interactions {
     type Diff = Activity;
     type Row = (UserKey, ProductKey);
 
+    const OF_FEATURES: bool = true;
+
     const COMBINES: bool = false;
 
     fn route(user: &UserKey) -> u64 {

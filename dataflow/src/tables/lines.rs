@@ -18,6 +18,8 @@ impl Table for Lines {
     type Diff = Diff;
     type Row = LineRow;
 
+    const OF_FEATURES: bool = true;
+
     fn route(order: &OrderKey) -> u64 {
         order.route()
     }

@@ -32,6 +32,8 @@ impl Table for MetadataValues {
     type Diff = ValueTally;
     type Row = ((UserKey, ShortText), ShortText);
 
+    const OF_FEATURES: bool = true;
+
     const COMBINES: bool = false;
 
     fn route((user, _): &(UserKey, ShortText)) -> u64 {

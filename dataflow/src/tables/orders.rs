@@ -18,6 +18,8 @@ impl Table for Orders {
     type Diff = Diff;
     type Row = OrderRow;
 
+    const OF_FEATURES: bool = true;
+
     fn route(order: &OrderKey) -> u64 {
         order.route()
     }

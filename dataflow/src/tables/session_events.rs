@@ -19,6 +19,8 @@ impl Table for SessionEvents {
     type Diff = Diff;
     type Row = (UserKey, SessionEvent);
 
+    const OF_FEATURES: bool = true;
+
     fn route(user: &UserKey) -> u64 {
         user.route()
     }

@@ -1,7 +1,7 @@
 //! `vitrine features join`: the features just before the time of each row of a file.
 //!
 //! ```text
-//! rows ─▶ LabelFile::scan ─▶ asks, by time ─▶ features_before: one pass over the records ─▶ Spool ─┐ by row
+//! rows ─▶ LabelFile::scan ─▶ asks ─▶ features_before: one pass over the records ─▶ Spool ──────────┐ by row
 //! rows ─▶ LabelFile::join ◀────────────────────────────────────────────────────────────────────────┘ ─▶ the file
 //! ```
 //! Of each row its user, product, time and number stay in memory, and the place of its features in a temporary file.
@@ -14,6 +14,7 @@ use dataflow::dictionary::{Collision, Dictionary};
 use dataflow::features::{Feature, FeatureCell, RowProduct};
 use dataflow::feed::{Waker, WorkerContext};
 use dataflow::ids::{Ids, ProductKey};
+use dataflow::index_reader::Wanted;
 use dataflow::point_in_time::{Ask, Together, features_before};
 use dataflow::source_status::SourceRegistry;
 use dataflow::stepped::SteppedGraph;
@@ -39,8 +40,8 @@ pub struct Join {
     pub together: Together,
 }
 
-/// What tells the asks apart: the number of the row, and its product ([`ProductKey::NONE`] if it names none).
-type Row = (u32, ProductKey);
+/// The number of a row, which tells the asks apart.
+type Row = u32;
 
 impl Join {
     /// Writes the file; returns a summary as lines of text.
@@ -68,7 +69,7 @@ impl Join {
         Ok(super::summary(&registry) + &done)
     }
 
-    /// Gives the cells of each row, in the order of time.
+    /// Gives the cells of each row, in any order.
     fn find(
         &self,
         config: &Config,
@@ -86,20 +87,20 @@ impl Join {
         let waker = Waker::of_this_thread();
         let context = WorkerContext { index: 0, peers: 1, waker, dictionary: dictionary.clone() };
         let mut sources = sources.opener()(context).map_err(|failure| anyhow::anyhow!("{failure}"))?;
-        let mut graph = SteppedGraph::new(rules, dictionary.clone(), config.dataflow.idle_merge_effort);
+        let mut graph = SteppedGraph::of_features(rules, dictionary.clone(), config.dataflow.idle_merge_effort);
         attributes_now(config, dictionary)?
             .into_iter()
             .for_each(|attributes| graph.reader().attributes().put(attributes));
         let bar = progress::items("join", asks.len() as u64);
         let sums = self.features.iter().any(|feature| feature.needs_sums());
-        let found = features_before(&mut graph, &mut sources, (asks, sums), self.together, |ask, of| {
-            let (row, product) = ask.tag;
+        let wanted = Wanted { sums, all_products: !has_products };
+        let found = features_before(&mut graph, &mut sources, (asks, wanted), self.together, |ask, of| {
             let product = match has_products {
-                true => RowProduct::One(Some(product).filter(|product| *product != ProductKey::NONE)),
+                true => RowProduct::One(Some(ask.product).filter(|product| *product != ProductKey::NONE)),
                 false => RowProduct::All,
             };
             let cells = self.features.iter().map(|feature| feature.cell(of, product, dictionary));
-            give(row as usize, &cells.collect::<Vec<_>>()).map_err(|error| format!("{error:#}"))?;
+            give(ask.tag as usize, &cells.collect::<Vec<_>>()).map_err(|error| format!("{error:#}"))?;
             bar.inc(1);
             Ok(())
         });
@@ -118,9 +119,9 @@ fn asks(labels: &LabelFile, dictionary: &Dictionary) -> anyhow::Result<(Vec<Ask<
             collision = Some(two);
             None
         });
-        let row = u32::try_from(asks.len()).expect("a file has fewer rows than this");
-        let tag = (row, product.unwrap_or(ProductKey::NONE));
-        asks.push(Ask { at: label.at, user: dictionary.find_user(&label.user), tag });
+        let tag = Row::try_from(asks.len()).expect("a file has fewer rows than this");
+        let (user, product) = (dictionary.find_user(&label.user), product.unwrap_or(ProductKey::NONE));
+        asks.push(Ask { at: label.at, user, product, tag });
     })?;
     match collision {
         Some(two) => Err(two.into()),

@@ -14,14 +14,15 @@ use super::super::purchases::{self, Purchases, observed, stated};
 use super::super::sellers::{Sellers, SoldRows};
 use super::super::similar::CoViewed;
 use super::super::touched::TouchOutlet;
-use super::super::{Family, Indexes, Make, Map, MapRef, Nothing, Plan, buyers};
+use super::super::{Family, GraphPart, Indexes, Make, Map, MapRef, Nothing, Plan, buyers};
 use super::{Index, Published, RowChanges, StoredRows, touching};
 use crate::cluster::ClusterPlace;
 use crate::erased_users::ErasedUsers;
-use crate::ids::UserKey;
+use crate::ids::{ProductKey, UserKey};
 use crate::publish::IndexTraces;
 use crate::rules::{PurchaseSource, Rules};
 use crate::source_status::EventObserver;
+use crate::stamp::Stamp;
 use crate::tables::{self, Arrangements, Collections, Table, Tables};
 use crate::time::{Diff, Time};
 use crate::trace::arranged::{ByKey, ErasureStream, ValTrace, WithErasures, by_key_erasing, by_key_keeping};
@@ -29,25 +30,36 @@ use crate::trace::arranged::{ByKey, ErasureStream, ValTrace, WithErasures, by_ke
 /// The inputs that an index may use.
 pub struct Wiring<'s> {
     rules: Rules,
+    part: GraphPart,
     place: ClusterPlace,
     collections: Tables<Collections<'s>>,
     arrangements: Tables<Arrangements<'s>>,
-    live: Sellers<'s>,
-    shadow: Option<Sellers<'s>>,
+    /// None in a graph of features alone.
+    lists: Option<ListInputs<'s>>,
     erased_users: Rc<ErasedUsers>,
     erased_orders: OrdersByKey<'s>,
-    histories: ByKey<'s, UserKey, Place, Diff>,
-    co_viewed: Option<CoViewed<'s>>,
     purchases: Option<StoredRows<'s, Purchases>>,
     changes_wanted: bool,
 }
 
+/// The inputs of lists.
+struct ListInputs<'s> {
+    live: Sellers<'s>,
+    shadow: Option<Sellers<'s>>,
+    histories: ByKey<'s, UserKey, Place, Diff>,
+    co_viewed: Option<CoViewed<'s>>,
+}
+
+/// Why the inputs of lists are there.
+const WHOLE: &str = "an index that is no feature is wired only in a whole graph";
+
 impl<'s> Wiring<'s> {
-    /// Arranges the tables, counts buyers, and makes histories; the edges of the window and of rules follow `now`.
+    /// Arranges the tables, counts buyers, and makes histories, as far as they are in the part of the graph that is built; the
+    /// edges of the window and of rules follow `now`.
     pub(in crate::graph) fn new(
         collections: Tables<Collections<'s>>,
         now: StreamVec<'s, Time, Time>,
-        plan: &Plan,
+        (plan, part): (&Plan, GraphPart),
         place: ClusterPlace,
     ) -> Self {
         let erased_users = Rc::<ErasedUsers>::default();
@@ -68,29 +80,35 @@ impl<'s> Wiring<'s> {
         if let Some(observer) = plan.observer.as_ref().filter(is_shown) {
             observed::show(&living, lines.clone(), observer.clone());
         }
-        let sold = SoldRows {
-            purchases: buyers::purchases(&living, lines.clone(), stated.clone(), from),
-            versions: collections.get::<tables::MerchRules>().clone(),
-            now,
-        };
-        let live = Sellers::live(&sold, &plan.rules, plan.late_lines.clone());
-        let shadow = plan.rules.shadow.enabled.then(|| live.shadow(&sold));
-        let histories = history::places(arrangements.get::<tables::Stamps>().clone(), &plan.rules);
-        let co_viewed = CoViewed::count(&histories, &plan.rules.co_views, plan.restored_at);
+        let lists = (part == GraphPart::Whole).then(|| {
+            let sold = SoldRows {
+                purchases: buyers::purchases(&living, lines.clone(), stated.clone(), from),
+                versions: collections.get::<tables::MerchRules>().clone(),
+                now,
+            };
+            ListInputs::new(&sold, arrangements.get::<tables::Stamps>().clone(), plan)
+        });
         Wiring {
             rules: plan.rules,
+            part,
             place,
             collections,
             arrangements,
-            live,
-            shadow,
+            lists,
             erased_users,
             erased_orders: living.erased,
-            histories,
-            co_viewed,
             purchases,
             changes_wanted: plan.changes.is_some(),
         }
+    }
+
+    /// The part of the graph that is built.
+    pub(in crate::graph) fn part(&self) -> GraphPart {
+        self.part
+    }
+
+    fn lists(&self) -> &ListInputs<'s> {
+        self.lists.as_ref().expect(WHOLE)
     }
 
     /// The business numbers.
@@ -110,12 +128,12 @@ impl<'s> Wiring<'s> {
 
     /// What the best sellers of the shop are made from.
     pub(in crate::graph) fn live(&self) -> &Sellers<'s> {
-        &self.live
+        &self.lists().live
     }
 
     /// What the best sellers of the shadow are made from. Only for indexes that are on with the shadow.
     pub(in crate::graph) fn shadow(&self) -> &Sellers<'s> {
-        self.shadow.as_ref().expect("an index of the shadow is wired only if it is on")
+        self.lists().shadow.as_ref().expect("an index of the shadow is wired only if it is on")
     }
 
     /// The erased users that this worker has received.
@@ -130,12 +148,12 @@ impl<'s> Wiring<'s> {
 
     /// The latest places of every user's history, in the worker that the user routes to.
     pub(in crate::graph) fn histories(&self) -> ByKey<'s, UserKey, Place, Diff> {
-        self.histories.clone()
+        self.lists().histories.clone()
     }
 
     /// Products that are viewed together. Only for indexes that are on with co-views.
     pub(in crate::graph) fn co_viewed(&self) -> &CoViewed<'s> {
-        self.co_viewed.as_ref().expect("an index of co-views is wired only if they are on")
+        self.lists().co_viewed.as_ref().expect("an index of co-views is wired only if they are on")
     }
 
     /// The purchases of every user. Only for indexes that are on with "buy again" or with features.
@@ -156,6 +174,16 @@ impl<'s> Wiring<'s> {
     /// Handles on the base tables.
     pub(in crate::graph) fn into_base(self) -> Tables<tables::Traces> {
         self.arrangements.map(&mut TableTraces)
+    }
+}
+
+impl<'s> ListInputs<'s> {
+    fn new(sold: &SoldRows<'s>, stamps: ByKey<'s, UserKey, ProductKey, Stamp>, plan: &Plan) -> Self {
+        let live = Sellers::live(sold, &plan.rules, plan.late_lines.clone());
+        let shadow = plan.rules.shadow.enabled.then(|| live.shadow(sold));
+        let histories = history::places(stamps, &plan.rules);
+        let co_viewed = CoViewed::count(&histories, &plan.rules.co_views, plan.restored_at);
+        ListInputs { live, shadow, histories, co_viewed }
     }
 }
 
@@ -200,7 +228,8 @@ impl<'s> Family for Wired<'s> {
 
 impl<'s> Make<Wired<'s>> for Wiring<'s> {
     fn make<I: Index>(&mut self) -> Option<Published<'s, I>> {
-        I::is_on(&self.rules).then(|| I::wire(self))
+        let is_built = I::is_on(&self.rules) && (self.part == GraphPart::Whole || I::OF_FEATURES);
+        is_built.then(|| I::wire(self))
     }
 }
 
