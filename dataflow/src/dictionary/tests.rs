@@ -239,7 +239,7 @@ proptest! {
         for happening in happenings {
             match happening {
                 Seen::Id(user) => {
-                    world.dictionary.user(&id(user));
+                    let _ = world.dictionary.user(&id(user));
                     plain.see(user);
                 }
                 Seen::Order(order, user) => {
