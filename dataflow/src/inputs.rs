@@ -29,7 +29,7 @@ use crate::tables::{
 use crate::time::{Diff, Millis, Time};
 
 use expiring::{Due, ExpiringRows, NoRows, TakeUntil};
-use repeats::Repeats;
+use repeats::{Reading, Repeats};
 use sorted::SortedSession;
 
 /// The write side of the graph in one worker.
@@ -216,12 +216,12 @@ impl Inputs {
     /// Whether an event whose record is of `at` repeats one that this worker has read or learned. If it does not, it is
     /// remembered.
     pub fn is_repeat(&mut self, identity: IdentityKey, at: Millis) -> bool {
-        if self.repeats.has(identity, at) {
-            return true;
+        let reading = self.repeats.read(identity, at);
+        if reading == Reading::New {
+            // It leaves the table when it is forgotten.
+            self.give::<Identities>((identity, at), 1);
         }
-        self.repeats.learn(identity, at);
-        self.update::<Identities>((identity, at), 1);
-        false
+        reading == Reading::Repeat
     }
 
     /// Remembers an event that was read before a restart, whichever worker holds its row: any worker may read its repeat.
@@ -290,7 +290,7 @@ impl Inputs {
     /// Takes out what leaves by itself before `tick`.
     fn take_out_due(&mut self, tick: Time) {
         let now = tick.saturating_sub(1);
-        self.repeats.forget(now);
+        self.repeats.forget(now).into_iter().for_each(|row| self.give::<Identities>(row, -1));
         let due = self.expiring.map_mut(&mut TakeUntil(now));
         due.map(&mut GiveDue(self));
     }

@@ -1,69 +1,141 @@
 //! [`Repeats`]: the events that a worker has read lately, so that it recognises their repeats.
+//!
+//! ```text
+//! identity ─▶ latest: a place ─▶ events: identity and time of the record
+//!                                  ▲
+//! time until which it is kept ─────┘ due: the places of events that were counted, and of those that were learned
+//! ```
+//! All events of the last minutes are here, so each takes few bytes: its identity and time are stored once, and everything
+//! else refers to their place, a number of 4 bytes.
 
-use std::collections::{BTreeMap, HashMap};
+mod due;
+mod places;
 
-use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use crate::ids::IdentityKey;
 use crate::tables::identities::kept_until;
 use crate::time::{Millis, Time};
 
+use due::Due;
+use places::{Event, Place, Places};
+
+/// What an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// A repeat.
+    Repeat,
+    /// An event that counts, and is remembered.
+    New,
+    /// An event that counts, and for which there is no place left: its repeats count too.
+    Unremembered,
+}
+
 /// The identities of events, with the time of the record that counted.
 pub(super) struct Repeats {
     dedup_ms: Millis,
-    known: HashMap<IdentityKey, Millis, RandomState>,
-    /// The same, by the time until which each is kept.
-    kept_until: BTreeMap<Millis, Vec<IdentityKey>>,
+    events: Places,
+    /// The place of the latest event of each identity.
+    latest: HashTable<Place>,
+    /// The events that this worker counted.
+    counted: Due,
+    /// The events that were read before a restart.
+    learned: Due,
 }
 
 impl Repeats {
     /// Nothing is known yet. Repeats are recognised up to `dedup_ms` after the record that counted.
     pub(super) fn new(dedup_ms: Millis) -> Self {
-        Repeats { dedup_ms, known: HashMap::default(), kept_until: BTreeMap::new() }
+        Repeats::with_places(dedup_ms, Places::new(Place::MAX))
     }
 
-    /// Whether an event that was read before has this identity, and a record of `at` is its repeat.
-    pub(super) fn has(&self, identity: IdentityKey, at: Millis) -> bool {
-        self.known.get(&identity).is_some_and(|first| at <= first.saturating_add(self.dedup_ms))
+    fn with_places(dedup_ms: Millis, events: Places) -> Self {
+        let (counted, learned) = (Due::default(), Due::default());
+        Repeats { dedup_ms, events, latest: HashTable::new(), counted, learned }
     }
 
-    /// Remembers an event whose record is of `at`.
+    /// Whether an event whose record is of `at` repeats one that is known. If it does not, it is remembered as one that this
+    /// worker counted.
+    pub(super) fn read(&mut self, identity: IdentityKey, at: Millis) -> Reading {
+        let known = find(&self.latest, &self.events, identity);
+        if known.is_some_and(|known| at <= known.at.saturating_add(self.dedup_ms)) {
+            return Reading::Repeat;
+        }
+        let Some(place) = self.remember(Event { identity, at }) else { return Reading::Unremembered };
+        self.counted.push(kept_until(at, self.dedup_ms), place);
+        Reading::New
+    }
+
+    /// Remembers an event that was read before a restart, and whose record is of `at`.
     pub(super) fn learn(&mut self, identity: IdentityKey, at: Millis) {
-        let known = self.known.entry(identity).or_insert(at);
-        *known = at.max(*known);
-        self.kept_until.entry(kept_until(at, self.dedup_ms)).or_default().push(identity);
+        let is_known = find(&self.latest, &self.events, identity).is_some_and(|known| at <= known.at);
+        if !is_known && let Some(place) = self.remember(Event { identity, at }) {
+            self.learned.push(kept_until(at, self.dedup_ms), place);
+        }
     }
 
-    /// Forgets the events that are kept until `now` or an earlier time.
-    pub(super) fn forget(&mut self, now: Time) {
-        while let Some(first) = self.kept_until.first_entry().filter(|first| *first.key() <= now) {
-            for identity in first.remove() {
-                if self.known.get(&identity).is_some_and(|at| kept_until(*at, self.dedup_ms) <= now) {
-                    self.known.remove(&identity);
+    /// Remembers an event as the latest one of its identity; none if there is no place left.
+    fn remember(&mut self, event: Event) -> Option<Place> {
+        let place = self.events.add(event)?;
+        let Repeats { events, latest, .. } = self;
+        let is_same = |other: &Place| *other != place && events.get(*other).identity == event.identity;
+        match latest.entry(hash(event.identity), is_same, |other| hash(events.get(*other).identity)) {
+            Entry::Occupied(mut earlier) => *earlier.get_mut() = place,
+            Entry::Vacant(vacant) => _ = vacant.insert(place),
+        }
+        Some(place)
+    }
+
+    /// Forgets the events that are kept until `now` or an earlier time; returns those that this worker counted.
+    pub(super) fn forget(&mut self, now: Time) -> Vec<(IdentityKey, Millis)> {
+        let until = |place| kept_until(self.events.get(place).at, self.dedup_ms);
+        let (counted, learned) = (self.counted.take(now, until), self.learned.take(now, until));
+        learned.into_iter().for_each(|place| _ = self.remove(place));
+        let rows =
+            counted.into_iter().map(|place| self.remove(place)).map(|event| (event.identity, event.at)).collect();
+        if self.events.are_sparse() {
+            self.move_together();
+        }
+        rows
+    }
+
+    fn remove(&mut self, place: Place) -> Event {
+        let event = self.events.remove(place);
+        if let Ok(latest) = self.latest.find_entry(hash(event.identity), |other| *other == place) {
+            latest.remove();
+        }
+        event
+    }
+
+    /// Moves the events to as little memory as they need.
+    fn move_together(&mut self) {
+        let mut moved = Repeats::with_places(self.dedup_ms, self.events.none());
+        for (from, to) in [(&mut self.counted, &mut moved.counted), (&mut self.learned, &mut moved.learned)] {
+            for place in from.take_all() {
+                let event = *self.events.get(place);
+                let Some(new) = moved.events.add(event) else { continue };
+                to.push(kept_until(event.at, self.dedup_ms), new);
+                if self.latest.find(hash(event.identity), |other| *other == place).is_some() {
+                    let events = &moved.events;
+                    moved.latest.insert_unique(hash(event.identity), new, |other| hash(events.get(*other).identity));
                 }
             }
         }
+        *self = moved;
     }
+}
+
+/// The latest event with an identity.
+fn find<'e>(latest: &HashTable<Place>, events: &'e Places, identity: IdentityKey) -> Option<&'e Event> {
+    let place = latest.find(hash(identity), |place| events.get(*place).identity == identity)?;
+    Some(events.get(*place))
+}
+
+/// An identity is a keyed hash itself.
+fn hash(identity: IdentityKey) -> u64 {
+    identity.route()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::Ids;
-
-    #[test]
-    fn a_repeat_is_recognised_up_to_the_last_millisecond_and_then_forgotten() {
-        let (mut repeats, ids) = (Repeats::new(600), Ids::new([0; 16]));
-        let [one, other] = ["one", "other"].map(|id| ids.identity([id.as_bytes()]));
-        repeats.learn(one, 1000);
-        assert!(repeats.has(one, 1000) && repeats.has(one, 400) && repeats.has(one, 1600));
-        assert!(!repeats.has(one, 1601) && !repeats.has(other, 1000));
-        // It is a new event, which has repeats of its own.
-        repeats.learn(one, 1601);
-        assert!(repeats.has(one, 2201) && !repeats.has(one, 2202));
-        repeats.forget(kept_until(1000, 600));
-        assert!(repeats.has(one, 2201), "the later one is kept");
-        repeats.forget(kept_until(1601, 600));
-        assert!(!repeats.has(one, 2201) && repeats.known.is_empty() && repeats.kept_until.is_empty());
-    }
-}
+mod tests;
