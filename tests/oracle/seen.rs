@@ -1,6 +1,5 @@
 //! A reader's observation with its `as_of`, and its comparison with the oracle's lists of that time.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use dataflow::graph::{self, BestSellers, Change, Changed, ListId, Neighbor, Seller, Viewed};
@@ -9,6 +8,7 @@ use dataflow::index_reader::for_you::Asked;
 use dataflow::index_reader::{IndexReader, Kind, ProductFeatures, ReadView, Repeat, Scored, Scorer, UserFeatures};
 use dataflow::merchandising::{Arranged, Arrangement, MerchList};
 use dataflow::time::{Diff, Millis, Time};
+use recommend::{Models, Recommender, Settings, SimilarProduct, SimilarReason, TestSettings, Workspace};
 
 use crate::given::{History, World};
 use crate::interactions::Did;
@@ -149,17 +149,19 @@ fn did(features: UserFeatures) -> Did {
 /// What is similar to each product, and what is recommended to somebody who viewed the first few.
 pub(crate) fn look_at_similar(reader: &IndexReader, world: &World, samples: &mut Vec<Sample>) {
     let (view, rules) = (reader.wide_view_any(), reader.rules());
-    let mut scorer = Scorer::new(&rules.co_views);
+    let (mut scorer, mut workspace) = (Scorer::new(&rules.co_views), Workspace::new(rules));
+    let recommender = Recommender::new(rules, Settings::default(), &TestSettings::default(), Models::default());
     let (as_of, mut rows) = (view.as_of(), Vec::<(Neighbor, Diff)>::new());
+    let shown = |row: &SimilarProduct| match row.reason {
+        SimilarReason::CoViewed { weight } => (row.product, weight),
+        SimilarReason::Alike { .. } => panic!("there are no content vectors"),
+    };
     for (number, &product) in world.products.iter().enumerate() {
         samples.push(Sample { as_of, seen: Seen::Viewers(product, view.viewers(product)) });
         view.similar(product, &mut rows);
         let heaviest = rows.iter().map(|(row, copies)| (once(row.product, *copies), row.weight())).collect();
-        rows.retain(|(row, _)| view.may_show(row.product));
-        rows.sort_by_cached_key(|(row, _)| {
-            (Reverse(scorer.relevance(row.weight(), view.viewers(row.product))), row.product)
-        });
-        let shown: Vec<(ProductKey, u64)> = rows.iter().map(|(row, _)| (row.product, row.weight())).collect();
+        let shown: Vec<(ProductKey, u64)> =
+            recommender.all_similar(&view, product, rules.co_views.similar, &mut workspace).iter().map(shown).collect();
         let find = |size| shown.iter().map(|(product, _)| *product).take(size).collect();
         let arrangement = view.arranged(MerchList::SimilarTo(product), rules.list_size, find, |product| *product);
         let seen = Seen::Arranged(On::SimilarTo(number), None, rows_of(arrangement, |product| *product));

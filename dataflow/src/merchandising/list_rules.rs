@@ -123,6 +123,17 @@ impl ListRules {
         product: impl Fn(&R) -> ProductKey,
         shelf: &impl Shelf,
     ) -> Arrangement<R> {
+        self.arrange_first(rows, size, product, shelf).0
+    }
+
+    /// The same, and whether the list stays like this if more rows follow `rows`.
+    fn arrange_first<R>(
+        &self,
+        rows: Vec<R>,
+        size: usize,
+        product: impl Fn(&R) -> ProductKey,
+        shelf: &impl Shelf,
+    ) -> (Arrangement<R>, bool) {
         let mut moves = Vec::new();
         let mut pins: Vec<(&Pin, Option<R>)> =
             self.pins.iter().filter(|pin| shelf.may_pin(pin.product)).map(|pin| (pin, None)).collect();
@@ -139,7 +150,11 @@ impl ListRules {
             }
         }
         own.append(&mut buried);
-        self.cap(&mut own, &pins, product, shelf, &mut moves);
+        self.cap(&mut own, &pins, &product, shelf, &mut moves);
+        // Rows that follow come before the buried ones, and let a pin stand at its position.
+        let in_front = own.iter().take_while(|row| !self.buried.contains_key(&product(row))).count();
+        let pinned = pins.iter().filter(|(pin, _)| usize::from(pin.position) <= size).count();
+        let is_final = in_front + pinned >= size;
         let mut rows: Vec<Arranged<R>> = own.into_iter().map(Arranged::Own).collect();
         for (pin, row) in pins {
             let place = rows.len().min(usize::from(pin.position) - 1);
@@ -149,7 +164,7 @@ impl ListRules {
             }
         }
         rows.truncate(size);
-        Arrangement { rows, moves }
+        (Arrangement { rows, moves }, is_final)
     }
 
     /// Takes rows out of which there are enough. Pinned products count first, and stay.
@@ -192,9 +207,9 @@ impl ListRules {
         loop {
             let rows = find(wanted);
             let is_all = rows.len() < wanted || self.caps.is_empty() || wanted >= LOOK_MAX;
-            let arranged = self.arrange(rows, size, &product, shelf);
-            if is_all || arranged.rows.len() >= size {
-                return arranged;
+            let (arrangement, is_final) = self.arrange_first(rows, size, &product, shelf);
+            if is_all || is_final {
+                return arrangement;
             }
             wanted *= 2;
         }
@@ -203,6 +218,11 @@ impl ListRules {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::collection::{btree_map, btree_set};
+    use proptest::prelude::*;
+
     use super::*;
     use crate::dictionary::Dictionary;
     use crate::ids::Ids;
@@ -276,5 +296,62 @@ mod tests {
         let filled = none.fill(1, find, |number| shelf.keys[*number], &shelf);
         assert_eq!(filled.rows, [Arranged::Own(2)]);
         assert_eq!(asked, [2, 4, 8], "until there is a row, or there are no more");
+    }
+
+    /// The first products of a list that is filled under these rules.
+    fn filled(shelf: &Plain, rules: &ListRules, rows: &[usize], size: usize) -> Vec<ProductKey> {
+        let find = |wanted: usize| rows.iter().copied().take(wanted).collect();
+        let filled = rules.fill(size, find, |number| shelf.keys[*number], shelf);
+        filled.rows.into_iter().map(|row| row_product(shelf, &row)).collect()
+    }
+
+    fn row_product(shelf: &Plain, row: &Arranged<usize>) -> ProductKey {
+        match row {
+            Arranged::Own(number) => shelf.keys[*number],
+            Arranged::Pinned(product) => *product,
+        }
+    }
+
+    #[test]
+    fn rows_are_read_until_neither_a_pin_nor_a_buried_product_stands_in_the_place_of_a_later_row() {
+        let shelf = plain();
+        let caps = vec![Cap { rule: rule("c"), category: shelf.odd, most: 0 }];
+        let pins = vec![Pin { rule: rule("p"), product: shelf.keys[8], position: 4 }];
+        let pinned = ListRules { pins, caps: caps.clone(), ..ListRules::default() };
+        let keys = |numbers: [usize; 3]| numbers.map(|number| shelf.keys[number]);
+        assert_eq!(filled(&shelf, &pinned, &[1, 2, 4, 8, 6], 3), keys([2, 4, 6]));
+        let buried = HashMap::from_iter([(shelf.keys[2], rule("b"))]);
+        let buried = ListRules { buried, caps, ..ListRules::default() };
+        assert_eq!(filled(&shelf, &buried, &[2, 1, 4, 6, 8], 3), keys([4, 6, 8]));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_list_that_is_filled_is_the_beginning_of_the_whole_list(
+            rows in Just((0..9).collect::<Vec<usize>>()).prop_shuffle(),
+            length in 0..10usize,
+            pins in btree_map(1..8u8, 0..10usize, 0..4),
+            buried in btree_set(0..9usize, 0..4),
+            most in prop::option::of(0..4u8),
+            size in 1..6usize,
+        ) {
+            let shelf = plain();
+            // Each product is pinned once.
+            let pins: BTreeMap<usize, u8> = pins.into_iter().map(|(position, product)| (product, position)).collect();
+            let pin = |(product, position): (&usize, &u8)| Pin {
+                rule: rule("p"), product: shelf.keys[*product], position: *position,
+            };
+            let mut pins: Vec<Pin> = pins.iter().map(pin).collect();
+            pins.sort_by_key(|pin| pin.position);
+            let buried = buried.into_iter().map(|product| (shelf.keys[product], rule("b"))).collect();
+            let caps = most.map(|most| Cap { rule: rule("c"), category: shelf.odd, most }).into_iter().collect();
+            let rules = ListRules { pins, buried, caps };
+            let rows = &rows[..length.min(9)];
+            let whole = rules.arrange(rows.to_vec(), 100, |number| shelf.keys[*number], &shelf);
+            let whole: Vec<ProductKey> = whole.rows.iter().map(|row| row_product(&shelf, row)).take(size).collect();
+            prop_assert_eq!(filled(&shelf, &rules, rows, size), whole);
+        }
     }
 }
