@@ -20,6 +20,7 @@ mod imported;
 mod opening;
 mod reason;
 mod rows;
+mod runs;
 mod save;
 mod session;
 mod threads;

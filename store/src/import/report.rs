@@ -50,19 +50,43 @@ pub(super) struct ReportBuilder {
 }
 
 impl ReportBuilder {
-    /// Counts a bad line, once for all its faults, or a row that has no line, and names the faults while there are few. `place` gives the column of a
-    /// field and its value.
+    /// Counts a bad line, once for all its faults, or a row that has no line, and names the faults of the first lines, in the
+    /// order of lines. Rows without a line come last. `place` gives the column of a field and its value.
     pub(super) fn bad(&mut self, line: u64, faults: &[Fault], place: impl Fn(&str) -> (String, String)) {
         if self.report.bad == 0 || line == 0 || self.counted != line {
             self.report.bad += 1;
             self.counted = line;
         }
+        let named = &mut self.report.bad_lines;
+        let place_of = |line: u64| if line == 0 { u64::MAX } else { line };
         for Fault { field, reason } in faults {
-            if self.report.bad_lines.len() < BAD_LINES_MAX {
+            // A home may find the faults of a line when later ones are read.
+            let at = named.partition_point(|before| place_of(before.line) <= place_of(line));
+            if at < BAD_LINES_MAX {
                 let (column, value) = place(field);
                 let value = value.chars().take(VALUE_CHARACTERS_MAX).collect();
-                self.report.bad_lines.push(BadField { line, column, value, reason: reason.clone() });
+                named.insert(at, BadField { line, column, value, reason: reason.clone() });
+                named.truncate(BAD_LINES_MAX);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_faults_of_the_first_lines_are_named_in_whatever_order_they_are_found() {
+        let mut builder = ReportBuilder::default();
+        let lines = (2..150).rev().step_by(2).chain([0]).chain((3..150).step_by(2));
+        for line in lines {
+            let faults = [Fault::new("a", "is wrong"), Fault::new("b", "is wrong")];
+            builder.bad(line, &faults, |field| (field.to_owned(), String::new()));
+        }
+        let named: Vec<(u64, &str)> =
+            builder.report.bad_lines.iter().map(|bad| (bad.line, bad.column.as_str())).collect();
+        let expected: Vec<(u64, &str)> = (2..52).flat_map(|line| [(line, "a"), (line, "b")]).collect();
+        assert_eq!((named, builder.report.bad), (expected, 149));
     }
 }

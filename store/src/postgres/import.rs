@@ -2,13 +2,16 @@
 //! Other writes wait for it, or are told that nothing was written.
 //!
 //! ```text
-//! rows of the file ─▶ a run for each kind ─▶ one is full ─▶ categories, users, products, purchases: rows that others refer to first
-//!                                                            ├─ rows that are not there, in the order of ids ─▶ COPY
-//!                                                            └─ the others ─▶ INSERT … ON CONFLICT DO UPDATE
+//! rows of the file ─▶ a run for each kind ─▶ one is full ─▶ a thread, while the next rows are read:
+//!   categories, users, products, purchases ─┬─ rows that are not there, in the order of ids ─▶ COPY
+//!                                           └─ the others ─▶ INSERT … ON CONFLICT DO UPDATE
 //! ```
 
 use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
 
 use postgres::Client;
 
@@ -17,20 +20,15 @@ use super::imported::{self, count};
 use super::opening::LOCK;
 use super::reason::PgError;
 use super::rows::ShopSql;
+use super::runs::{ImportRun, RefusedRow, Runs, read_runs, unreadable};
 use super::save::{self, Present};
 use super::write::{PgTables, durable_change};
 use crate::error::{Fault, Refusal, StoreError};
-use crate::import::{FileRows, ImportMode, ImportReport, ImportRequest, ImportRow, Role};
+use crate::import::{FileRows, ImportMode, ImportReport, ImportRequest, Role};
 use crate::kind::{Kind, LINES_MAX};
 use crate::row::{Purchase, Row};
 use crate::settings::{Settings, UnknownIds};
 use crate::write::{references, refusal_of, unknown_references};
-
-/// The most rows of a run; a purchase counts as many as it has lines.
-const RUN_MAX: usize = 16_000;
-
-/// The most bytes of the records that the rows of a run are from.
-const RUN_BYTES_MAX: usize = 4 << 20;
 
 /// Imports a file.
 pub(super) fn import(
@@ -40,7 +38,6 @@ pub(super) fn import(
     file: &mut dyn BufRead,
     settings: &Settings,
 ) -> Result<ImportReport, StoreError> {
-    let unreadable = |error: std::io::Error| StoreError::Unreadable(error.to_string());
     let mut rows = request.rows(file, settings).map_err(unreadable)?;
     let begin = format!(
         "SET temp_buffers = '64MB'; BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({LOCK}); SET LOCAL statement_timeout = 0"
@@ -49,23 +46,12 @@ pub(super) fn import(
     imported::begin(client)?;
     let fields = Kind::ALL.map(|kind| rows.fields(kind));
     let mut import = PgImport { client, sql, request, settings, fields };
-    let mut runs: [ImportRun; 4] = Default::default();
-    // After a bad line the others are written too, to find all that is wrong.
-    while let Some(row) = rows.next_row().map_err(unreadable)? {
-        let (kind, bytes) = (row.row.kind() as usize, rows.record_bytes());
-        if !runs[kind].takes(&row, request.mode) {
-            import.write_all(&mut runs, &mut rows)?;
-        }
-        runs[kind].add(row, bytes);
-    }
-    import.write_all(&mut runs, &mut rows)?;
+    import.write_file(&mut rows)?;
     import.check_parents(&mut rows)?;
     if request.mode == ImportMode::Replace {
         import.delete_others(&mut rows)?;
     }
     let mut report = rows.report();
-    // The faults of a run are found when the lines behind it are read.
-    report.bad_lines.sort_by_key(|bad| bad.line);
     if report.bad > 0 || request.dry_run {
         import.client.batch_execute("ROLLBACK").map_err(PgError::from)?;
         return Ok(report);
@@ -82,47 +68,6 @@ pub(super) fn import(
 
 /// The kinds, each before those that refer to it.
 const BY_REFERENCES: [Kind; 4] = [Kind::Categories, Kind::Users, Kind::Products, Kind::Purchases];
-
-/// Rows of one kind and role, among which are no others of the kind in the file. The rows of one id, and the parts of a
-/// purchase, stand together.
-#[derive(Default)]
-struct ImportRun {
-    of: Option<(Kind, Role)>,
-    /// For each id its rows, or the parts of the purchase, each with its line. No list is empty.
-    rows: Vec<Vec<(u64, Row)>>,
-    places: HashMap<String, usize>,
-    parts: usize,
-    bytes: usize,
-}
-
-impl ImportRun {
-    /// Whether the row may be added.
-    fn takes(&self, ImportRow { row, role, .. }: &ImportRow, mode: ImportMode) -> bool {
-        let is_first = self.of.is_none();
-        let is_same = self.of == Some((row.kind(), *role));
-        let has_room = self.parts < RUN_MAX && self.bytes < RUN_BYTES_MAX;
-        // A whole purchase replaces the lines before, and a second new row is a fault.
-        let is_once = *role == Role::Whole && (row.kind() == Kind::Purchases || mode == ImportMode::Insert);
-        is_first || is_same && has_room && !(is_once && self.places.contains_key(row.id()))
-    }
-
-    /// Adds a row, from a record of so many bytes.
-    fn add(&mut self, ImportRow { line, row, role }: ImportRow, bytes: usize) {
-        if role == Role::IfAbsent && self.places.contains_key(row.id()) {
-            return;
-        }
-        self.of = Some((row.kind(), role));
-        self.bytes += bytes;
-        self.parts += if let Row::Purchase(purchase) = &row { purchase.lines.len().max(1) } else { 1 };
-        match self.places.get(row.id()) {
-            Some(at) => self.rows[*at].push((line, row)),
-            None => {
-                self.places.insert(row.id().to_owned(), self.rows.len());
-                self.rows.push(vec![(line, row)]);
-            }
-        }
-    }
-}
 
 /// A row that is written: of a purchase, all its parts in the run.
 struct AcceptedRow {
@@ -150,13 +95,33 @@ struct PgImport<'i> {
 }
 
 impl PgImport<'_> {
-    /// Writes the rows of all runs, which are empty then.
-    fn write_all(&mut self, runs: &mut [ImportRun; 4], rows: &mut FileRows<'_>) -> Result<(), PgError> {
-        BY_REFERENCES.iter().try_for_each(|kind| self.write(std::mem::take(&mut runs[*kind as usize]), rows))
+    /// Writes the rows of the file: each run while the rows of the next one are read.
+    fn write_file(&mut self, rows: &mut FileRows<'_>) -> Result<(), StoreError> {
+        let mode = self.request.mode;
+        // A run is handed over when the one before it is written.
+        let (next, runs) = mpsc::sync_channel(0);
+        let (refuse, refused) = mpsc::channel();
+        thread::scope(|scope| {
+            let writer = scope.spawn(move || runs.iter().try_for_each(|runs| self.write_all(runs, &refuse)));
+            let read = read_runs(rows, mode, |runs, rows| {
+                let is_taken = next.send(runs).is_ok();
+                refused.try_iter().for_each(|bad: RefusedRow| bad.tell(rows));
+                is_taken
+            });
+            drop(next);
+            writer.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+            refused.iter().for_each(|bad| bad.tell(rows));
+            read
+        })
+    }
+
+    /// Writes the rows of all runs.
+    fn write_all(&mut self, mut runs: Runs, refuse: &Sender<RefusedRow>) -> Result<(), PgError> {
+        BY_REFERENCES.iter().try_for_each(|kind| self.write(std::mem::take(&mut runs[*kind as usize]), refuse))
     }
 
     /// Writes the rows of a run, and refuses those that are wrong.
-    fn write(&mut self, run: ImportRun, rows: &mut FileRows<'_>) -> Result<(), PgError> {
+    fn write(&mut self, run: ImportRun, refuse: &Sender<RefusedRow>) -> Result<(), PgError> {
         let Some((kind, role)) = run.of else { return Ok(()) };
         let ids: Vec<&str> = run.rows.iter().map(|parts| parts[0].1.id()).collect();
         let there = imported::present(self.client, self.sql, kind, &ids)?;
@@ -191,7 +156,8 @@ impl PgImport<'_> {
                     }
                 }
                 if !faults.is_empty() {
-                    rows.refuse(line, &part, &faults);
+                    // Who reads the file listens as long as runs are written.
+                    let _ = refuse.send(RefusedRow { line, row: part, faults });
                     continue;
                 }
                 match (&mut taken, part) {

@@ -47,6 +47,9 @@ pub(super) fn present(
     kind: Kind,
     ids: &[&str],
 ) -> Result<HashSet<String>, PgError> {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
     let rows = client.query_typed(&sql.present(kind), &[(&ids, Type::TEXT_ARRAY)])?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
