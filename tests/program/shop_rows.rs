@@ -11,9 +11,7 @@ use crate::rows_program::{Program, WrittenPurchases, purchase, rows_are_on_the_s
 fn start(dir: &Path, settings: &[&str]) -> Program {
     let [files, store] = [("files.dir", "data"), ("store.path", "store.db")]
         .map(|(key, file)| format!("{key}={}", dir.join(file).display()));
-    let settings = [&*files, &*store].into_iter().chain(settings.iter().copied());
-    let args: Vec<&str> = std::iter::once("serve").chain(settings.flat_map(|setting| ["--set", setting])).collect();
-    Program::run(&args)
+    Program::serve(&[&[&files, &store], settings])
 }
 
 #[test]

@@ -12,10 +12,7 @@ const MANAGED: &[&str] = &["store.manage=true"];
 
 /// A program whose store is in a database.
 fn start(database: &str, settings: &[&str]) -> Program {
-    let database = format!("postgres.url={database}");
-    let settings = [&*database, "rules.items_min=1"].into_iter().chain(settings.iter().copied());
-    let args: Vec<&str> = std::iter::once("serve").chain(settings.flat_map(|setting| ["--set", setting])).collect();
-    Program::run(&args)
+    Program::serve(&[&[&format!("postgres.url={database}"), "rules.items_min=1"], settings])
 }
 
 #[test]

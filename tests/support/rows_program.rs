@@ -22,6 +22,12 @@ pub(crate) struct Program {
 }
 
 impl Program {
+    /// Serves with these settings, and waits until it is ready.
+    pub(crate) fn serve(settings: &[&[&str]]) -> Program {
+        let settings = settings.concat().into_iter().flat_map(|setting| ["--set", setting]);
+        Program::run(&std::iter::once("serve").chain(settings).collect::<Vec<&str>>())
+    }
+
     /// Runs a command that serves, and waits until it is ready.
     pub(crate) fn run(args: &[&str]) -> Program {
         let address = format!("127.0.0.1:{}", free_port());

@@ -1,5 +1,6 @@
 //! Writing and reading records with acknowledged delivery and exact counts.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -87,41 +88,36 @@ impl Broker {
     /// Reads the topic from its beginning until `count` committed records are there; sorted by partition and offset.
     #[track_caller]
     pub fn consume(&self, topic: &str, count: usize, deadline: Duration) -> Vec<Record> {
-        let consumer = self.reader_of(topic);
-        let mut records = Vec::with_capacity(count);
-        let what = format!("{count} records are read from {topic}");
-        wait_until(deadline, &what, || {
-            // Takes all available records without a pause per record, because thousands of pauses would take long.
-            while records.len() < count {
-                match consumer.poll(QUEUE_POLL) {
-                    Some(Ok(message)) => records.push(Record::from(&message)),
-                    Some(Err(error)) => {
-                        assert!(passes(&error), "cannot read {topic}: {error}");
-                        return false;
-                    }
-                    None => return false,
-                }
-            }
-            true
-        });
-        records.sort_by_key(|record| (record.partition, record.offset));
-        records
+        self.read_until(topic, &self.consumer(), deadline, |records, _| records >= count)
     }
 
     /// Reads everything that is in the topic now, once no transaction is under way; sorted by partition and offset.
     #[track_caller]
     pub fn consume_all(&self, topic: &str) -> Vec<Record> {
         self.wait_transactions(topic);
-        let committed = self.consumer_of("read_committed");
         let partitions = self.partitions(topic);
-        let mut open: Vec<i32> = (0..partitions).map(|partition| partition as i32).collect();
-        assign_all(&committed, topic, partitions);
-        let mut records = Vec::new();
-        wait_until(DELIVERY_DEADLINE, "the topic is read to its end", || {
-            while !open.is_empty() {
-                match committed.poll(QUEUE_POLL) {
+        let committed = self.consumer_of("read_committed");
+        self.read_until(topic, &committed, DELIVERY_DEADLINE, |_, ended| ended == partitions)
+    }
+
+    /// Reads the topic from its beginning until `is_done` holds, which is given the number of records and that of the partitions
+    /// that were read to their end.
+    #[track_caller]
+    fn read_until(
+        &self,
+        topic: &str,
+        consumer: &BaseConsumer,
+        deadline: Duration,
+        is_done: impl Fn(usize, usize) -> bool,
+    ) -> Vec<Record> {
+        assign_all(consumer, topic, self.partitions(topic));
+        let (mut records, mut ended) = (Vec::new(), BTreeSet::new());
+        wait_until(deadline, &format!("{topic} is read"), || {
+            // Takes all available records without a pause per record, because thousands of pauses would take long.
+            while !is_done(records.len(), ended.len()) {
+                match consumer.poll(QUEUE_POLL) {
                     Some(Ok(message)) => records.push(Record::from(&message)),
-                    Some(Err(KafkaError::PartitionEOF(partition))) => open.retain(|other| *other != partition),
+                    Some(Err(KafkaError::PartitionEOF(partition))) => drop(ended.insert(partition)),
                     Some(Err(error)) => {
                         assert!(passes(&error), "cannot read {topic}: {error}");
                         return false;
@@ -153,12 +149,6 @@ impl Broker {
         let mut config = self.client_config();
         config.set("group.id", "harness").set("isolation.level", isolation).set("enable.partition.eof", "true");
         config.create().expect("these settings are valid")
-    }
-
-    fn reader_of(&self, topic: &str) -> BaseConsumer {
-        let consumer = self.consumer();
-        assign_all(&consumer, topic, self.partitions(topic));
-        consumer
     }
 
     #[track_caller]
