@@ -17,7 +17,6 @@ use dataflow::feed::{Feed, Position, Waker, WorkerContext};
 use dataflow::ids::{Ids, ProductKey, UserKey};
 use dataflow::index_reader::IndexReader;
 use dataflow::rules::Rules;
-use dataflow::source_status::SourceRegistry;
 use dataflow::tick_scheduler::TickPolicy;
 
 pub(crate) use lab_clock::LabClock;
@@ -71,16 +70,7 @@ impl Lab {
             workers,
             rules,
             ticks: lab_clock.ticks(TickPolicy::default()),
-            idle_merge_effort: IDLE_MERGE_EFFORT,
-            dictionary: dictionary.clone(),
-            clock: lab_clock.clone(),
-            open_feeds: Arc::new(open_feeds),
-            changes: None,
-            touched: None,
-            restore: None,
-            journal_max: None,
-            lease: None,
-            registry: Arc::new(SourceRegistry::default()),
+            ..Settings::new(dictionary.clone(), lab_clock.clone(), Arc::new(open_feeds), IDLE_MERGE_EFFORT)
         });
         let mut inputs: Vec<(usize, WorkerInput)> = announced.iter().take(workers).collect();
         inputs.sort_by_key(|(index, _)| *index);

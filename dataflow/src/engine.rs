@@ -1,5 +1,7 @@
 //! The engine: worker threads that feed, tick, step and publish, for months.
 
+mod settings;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -9,19 +11,17 @@ use timely::worker::Worker;
 use crate::allocator_trim::AllocatorTrim;
 use crate::cluster::{Cluster, ClusterControl, ClusterPlace, Reporter};
 use crate::cut::Cuts;
-use crate::dictionary::Dictionary;
-use crate::feed::{Feed, FeedProgress, OpenFeeds, Waker, WorkerContext};
-use crate::graph::{ChangeOutlet, Plan, TouchOutlet};
+use crate::feed::{Feed, FeedProgress, Waker, WorkerContext};
+use crate::graph::Plan;
 use crate::index_reader::IndexReader;
-use crate::inputs::Inputs;
-use crate::lease::TimestampLease;
 use crate::publish::PublishedSnapshots;
-use crate::rules::Rules;
 use crate::source_status::SourceRegistry;
-use crate::tick_scheduler::{Closing, FIRST_TICK, TickPolicy, TickScheduler};
+use crate::tick_scheduler::{Closing, FIRST_TICK, TickScheduler};
 use crate::time::{ServiceClock, Time};
 use crate::worker_graph::WorkerGraph;
 use crate::workers;
+
+pub use settings::{GiveRows, Restore, Settings};
 
 /// Limit of records that a worker feeds between two steps.
 const FEED_MAX: usize = 16_384;
@@ -31,66 +31,6 @@ const LAST_CUT_MAX: Duration = Duration::from_secs(2);
 
 /// How often a leader that waits for its lease tells the other processes so.
 const HELD_TOLD_EVERY: Duration = Duration::from_millis(250);
-
-/// Everything an engine is started with.
-pub struct Settings {
-    /// Worker threads.
-    pub workers: usize,
-    /// The business numbers.
-    pub rules: Rules,
-    /// When ticks close.
-    pub ticks: TickPolicy,
-    /// Updates merged in an idle step: 300 to 3000 keeps lookups quick, much more starves ingest. See
-    /// [`merging`](crate::trace::merging).
-    pub idle_merge_effort: usize,
-    /// The dictionary of ids and keys, shared with the readers.
-    pub dictionary: Arc<Dictionary>,
-    /// The service clock.
-    pub clock: Arc<dyn ServiceClock>,
-    /// Opens a worker's sources.
-    pub open_feeds: OpenFeeds,
-    /// Takes the changes of every list, if a sink is configured.
-    pub changes: Option<ChangeOutlet>,
-    /// Takes the lists that have changed, if a sink copies lists.
-    pub touched: Option<Arc<dyn TouchOutlet>>,
-    /// The state to start from, if there is one.
-    pub restore: Option<Restore>,
-    /// Limit of updates that a worker holds between two cuts; `None` if no cuts are taken.
-    pub journal_max: Option<usize>,
-    /// The status of all sources.
-    pub registry: Arc<SourceRegistry>,
-    /// The lease that limits which ticks may show, if there is one; the process that leads asks it.
-    pub lease: Option<Arc<dyn TimestampLease>>,
-}
-
-/// Rows to start from: the state as of a tick.
-#[derive(Clone)]
-pub struct Restore {
-    /// The tick. The first answers are as of it.
-    pub tick: Time,
-    /// Gives a worker its share of the rows, one part per call, until it returns false.
-    pub give: GiveRows,
-}
-
-impl Restore {
-    /// Gives a worker its share of the rows, and closes their tick.
-    pub fn start(&self, worker_graph: &mut WorkerGraph, worker: &mut Worker) {
-        worker_graph.advance_to(self.tick);
-        let mut calls = 0;
-        while (self.give)(worker.index(), worker.peers(), calls, worker_graph.inputs()) {
-            // Do not flush here: an exchange that still holds records when the worker steps does not release them when
-            // time advances, unless more input arrives. Without a flush, the inputs keep the last records that they
-            // were given.
-            worker.step();
-            calls += 1;
-        }
-        worker_graph.advance_to(self.tick + 1);
-    }
-}
-
-/// See [`Restore::give`]. The arguments are the worker's number, the number of workers in all processes, the number of
-/// earlier calls, and the worker's inputs.
-pub type GiveRows = Arc<dyn Fn(usize, usize, usize, &mut Inputs) -> bool + Send + Sync>;
 
 /// The engine could not start.
 #[derive(Debug, thiserror::Error)]

@@ -9,8 +9,6 @@ use dataflow::engine::{Engine, Settings};
 use dataflow::feed::{Feed, FeedProgress, Position};
 use dataflow::ids::Ids;
 use dataflow::inputs::Inputs;
-use dataflow::rules::Rules;
-use dataflow::source_status::SourceRegistry;
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
 
@@ -61,21 +59,16 @@ fn a_worker_that_comes_late_has_its_turn() {
     let filled = Arc::new(AtomicBool::new(false));
     let engine = Engine::start(Settings {
         workers: 2,
-        rules: Rules::default(),
         ticks: TickPolicy { batch_max: BATCH_MAX, ..TickPolicy::default() },
-        idle_merge_effort: 1000,
-        dictionary: Arc::new(Dictionary::new(Ids::new([0; 16]))),
-        clock: Arc::new(Wall),
-        open_feeds: Arc::new(move |context| {
-            vec![Box::new(Behind { worker: context.index, filled: filled.clone(), unread: 2 * BATCH_MAX })
-                as Box<dyn Feed>]
-        }),
-        changes: None,
-        touched: None,
-        restore: None,
-        journal_max: None,
-        lease: None,
-        registry: Arc::new(SourceRegistry::default()),
+        ..Settings::new(
+            Arc::new(Dictionary::new(Ids::new([0; 16]))),
+            Arc::new(Wall),
+            Arc::new(move |context| {
+                vec![Box::new(Behind { worker: context.index, filled: filled.clone(), unread: 2 * BATCH_MAX })
+                    as Box<dyn Feed>]
+            }),
+            1000,
+        )
     })
     .expect("threads can be started");
     let snapshots = engine.reader().snapshots();

@@ -14,8 +14,6 @@ use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
 use dataflow::ids::{Ids, RowKey};
 use dataflow::index_reader::IndexReader;
 use dataflow::inputs::Inputs;
-use dataflow::rules::Rules;
-use dataflow::source_status::SourceRegistry;
 use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders};
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
@@ -146,21 +144,16 @@ fn start(fed: &Arc<AtomicUsize>) -> Engine {
     let fed = fed.clone();
     Engine::start(Settings {
         workers: WORKERS,
-        rules: Rules::default(),
         ticks: TickPolicy { batch_max: 4_000, ..TickPolicy::default() },
-        idle_merge_effort: 1000,
-        dictionary: Arc::new(Dictionary::new(Ids::new([0; 16]))),
-        clock: Arc::new(SinceStart(Instant::now())),
-        open_feeds: Arc::new(move |context| {
-            let (orders, catalogue) = (vec![None; ORDERS], vec![None; PRODUCTS]);
-            vec![Box::new(Churn { context, turn: 0, fed: fed.clone(), orders, catalogue }) as Box<dyn Feed>]
-        }),
-        changes: None,
-        touched: None,
-        restore: None,
-        journal_max: None,
-        lease: None,
-        registry: Arc::new(SourceRegistry::default()),
+        ..Settings::new(
+            Arc::new(Dictionary::new(Ids::new([0; 16]))),
+            Arc::new(SinceStart(Instant::now())),
+            Arc::new(move |context| {
+                let (orders, catalogue) = (vec![None; ORDERS], vec![None; PRODUCTS]);
+                vec![Box::new(Churn { context, turn: 0, fed: fed.clone(), orders, catalogue }) as Box<dyn Feed>]
+            }),
+            1000,
+        )
     })
     .expect("threads can be started")
 }

@@ -11,7 +11,6 @@ use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
 use dataflow::index_reader::IndexReader;
 use dataflow::inputs::Inputs;
 use dataflow::rules::{BuyAgain, CoViews, Features, KeyNames, PurchaseSource, Rules};
-use dataflow::source_status::SourceRegistry;
 use dataflow::tables::{Interaction, Placed};
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
@@ -257,18 +256,12 @@ pub(crate) fn settings(shared: &Arc<Shared>, rules: Rules, workers: usize, seed:
         workers,
         rules,
         ticks: TickPolicy { tick_ms: 1, idle_tick_ms: 20, tick_ms_max: 60, batch_max: 100, behind_min: 1000 },
-        idle_merge_effort: 1000,
-        dictionary: shared.world.dictionary.clone(),
-        clock: Arc::new(Countdown(AtomicU64::new(1_000_000))),
-        open_feeds: Arc::new(
-            move |context| vec![Box::new(Shop::new(feeds_of.clone(), context, seed)) as Box<dyn Feed>],
-        ),
-        changes: None,
-        touched: None,
-        restore: None,
-        journal_max: None,
-        lease: None,
-        registry: Arc::new(SourceRegistry::default()),
+        ..Settings::new(
+            shared.world.dictionary.clone(),
+            Arc::new(Countdown(AtomicU64::new(1_000_000))),
+            Arc::new(move |context| vec![Box::new(Shop::new(feeds_of.clone(), context, seed)) as Box<dyn Feed>]),
+            1000,
+        )
     }
 }
 

@@ -12,7 +12,6 @@ use dataflow::ids::Ids;
 use dataflow::index_reader::IndexReader;
 use dataflow::rules::{BuyAgain, CoViews, Features, Rules};
 use dataflow::source_status::{SourceRegistry, SourceStatus, State};
-use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{Millis, ServiceClock, Time};
 use recommend::Recommender;
 use recommend::shadow::{Compared, ListMaker, ShadowHits};
@@ -307,17 +306,13 @@ fn engine(rules: Rules, workers: usize, log: Arc<Log>, registry: Arc<SourceRegis
         workers,
         // Some views have fixed dates.
         rules: Rules { history_ms: Millis::MAX, ..rules },
-        ticks: TickPolicy::default(),
-        idle_merge_effort: 1000,
-        dictionary: Arc::new(Dictionary::new(Ids::new([7; 16]))),
-        clock: Arc::new(WallClock),
-        open_feeds: Arc::new(open_feeds),
-        changes: None,
-        touched: None,
-        restore: None,
-        journal_max: None,
-        lease: None,
         registry,
+        ..engine::Settings::new(
+            Arc::new(Dictionary::new(Ids::new([7; 16]))),
+            Arc::new(WallClock),
+            Arc::new(open_feeds),
+            1000,
+        )
     };
     Engine::start(settings).unwrap()
 }

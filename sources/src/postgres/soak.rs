@@ -11,9 +11,7 @@ use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
 use dataflow::ids::Ids;
 use dataflow::inputs::Inputs;
 use dataflow::rules::{DAY_MS, Rules};
-use dataflow::source_status::SourceRegistry;
 use dataflow::tables::{LineRow, Lines, OrderRow, Orders};
-use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
 
 use crate::postgres::rows::order_window::OrderWindow;
@@ -150,18 +148,8 @@ fn after_four_windows_no_more_is_held_than_after_two() {
     };
     let engine = Engine::start(Settings {
         workers: 2,
-        rules: Rules::default(),
-        ticks: TickPolicy::default(),
-        idle_merge_effort: 1000,
-        dictionary,
-        clock,
-        open_feeds,
-        changes: None,
-        touched: None,
-        restore: None,
         journal_max: Some(0),
-        lease: None,
-        registry: Arc::new(SourceRegistry::default()),
+        ..Settings::new(dictionary, clock, open_feeds, 1000)
     })
     .unwrap();
     let cuts = engine.cuts().unwrap().clone();

@@ -13,7 +13,6 @@ use dataflow::graph::History;
 use dataflow::ids::Ids;
 use dataflow::rules::Rules;
 use dataflow::source_status::{SourceRegistry, SourceView, State};
-use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{Millis, ServiceClock, Time};
 use events::DeadLetter;
 use harness::kafka::Broker;
@@ -63,17 +62,14 @@ impl Shop {
         let engine = Engine::start(Settings {
             workers: WORKERS,
             rules: Rules { list_size: 1000, history_ms: Millis::MAX, ..Rules::default() },
-            ticks: TickPolicy::default(),
-            idle_merge_effort: 1000,
-            dictionary: Arc::new(Dictionary::new(Ids::new([7; 16]))),
-            clock: Arc::new(Clock::default()),
-            open_feeds: Arc::new(move |worker| vec![source.open(&worker)]),
-            changes: None,
-            touched: None,
-            restore: None,
             journal_max: Some(0),
-            lease: None,
             registry: status,
+            ..Settings::new(
+                Arc::new(Dictionary::new(Ids::new([7; 16]))),
+                Arc::new(Clock::default()),
+                Arc::new(move |worker| vec![source.open(&worker)]),
+                1000,
+            )
         });
         Shop { engine: engine.unwrap(), dead_letters }
     }

@@ -15,7 +15,6 @@ use dataflow::inputs::Inputs;
 use dataflow::rules::Rules;
 use dataflow::source_status::{SourceRegistry, SourceView, State};
 use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders};
-use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{Diff, ServiceClock as _, Time};
 use events::DeadLetter;
 use harness::postgres::{Server, connect, execute};
@@ -167,22 +166,19 @@ impl Mirror {
         let dictionary = Arc::new(Dictionary::new(Ids::new([7; 16])));
         let opened = source.clone();
         let engine = Engine::start(dataflow::engine::Settings {
-            workers: 1,
             rules: Rules { window_ms, ..Rules::default() },
-            ticks: TickPolicy::default(),
-            idle_merge_effort: 1000,
-            dictionary: dictionary.clone(),
-            clock: clock.clone(),
-            open_feeds: Arc::new(move |worker| {
-                let other = other.clone().map(|reached| Box::new(Behind(reached)) as Box<dyn Feed>);
-                opened.open(&worker).into_iter().chain(other).collect()
-            }),
-            changes: None,
-            touched: None,
             restore: kept.map(Kept::restore),
             journal_max: Some(0),
-            lease: None,
             registry: status.clone(),
+            ..dataflow::engine::Settings::new(
+                dictionary.clone(),
+                clock.clone(),
+                Arc::new(move |worker| {
+                    let other = other.clone().map(|reached| Box::new(Behind(reached)) as Box<dyn Feed>);
+                    opened.open(&worker).into_iter().chain(other).collect()
+                }),
+                1000,
+            )
         });
         let key = &["order_id", "product_id"];
         Mirror { engine: Some(engine.unwrap()), clock, letters, source, status, dictionary, url, key }

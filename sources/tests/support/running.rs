@@ -12,7 +12,6 @@ use dataflow::graph::{BestSellers, ListId};
 use dataflow::ids::Ids;
 use dataflow::rules::Rules;
 use dataflow::source_status::{SourceRegistry, SourceView, State};
-use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{Diff, Millis, ServiceClock, Time};
 use events::DeadLetter;
 use events::DeadLetterSender;
@@ -66,17 +65,13 @@ impl Running {
         let engine = Engine::start(Settings {
             workers,
             rules: Rules { window_ms, history_ms: Millis::MAX, ..Rules::default() },
-            ticks: TickPolicy::default(),
-            idle_merge_effort: 1000,
-            dictionary: Arc::new(Dictionary::new(Ids::new([7; 16]))),
-            clock: clock.clone(),
-            open_feeds: Arc::new(move |worker| open(&worker).into_iter().collect()),
-            changes: None,
-            touched: None,
-            restore: None,
-            journal_max: None,
-            lease: None,
             registry: status.clone(),
+            ..Settings::new(
+                Arc::new(Dictionary::new(Ids::new([7; 16]))),
+                clock.clone(),
+                Arc::new(move |worker| open(&worker).into_iter().collect()),
+                1000,
+            )
         });
         Running { engine: Mutex::new(Some(engine.unwrap())), clock, letters, status }
     }
