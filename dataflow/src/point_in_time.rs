@@ -168,6 +168,3 @@ impl Pass<'_> {
         Ok(records)
     }
 }
-
-#[cfg(test)]
-mod tests;

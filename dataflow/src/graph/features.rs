@@ -57,6 +57,3 @@ impl Index for UserProducts {
         Published::unlisted(wiring.by_key::<Interactions>())
     }
 }
-
-#[cfg(test)]
-mod tests;

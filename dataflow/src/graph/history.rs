@@ -25,9 +25,6 @@ use crate::trace::arranged::{ByKey, BySelf, by_key, by_self};
 
 pub use self::place::Place;
 
-#[cfg(test)]
-mod tests;
-
 /// One row of a history: ordered newest first, ties by product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Viewed {

@@ -54,6 +54,3 @@ pub(crate) fn keep_shown(values: &mut Vec<(ShortText, ValueTally)>, most: usize)
     values.truncate(most);
     all.saturating_sub(values.iter().map(|(_, tally)| tally.events()).sum())
 }
-
-#[cfg(test)]
-mod tests;

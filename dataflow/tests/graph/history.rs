@@ -7,13 +7,13 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::dictionary::Dictionary;
-use crate::graph::{History, Viewed};
-use crate::ids::{Ids, ProductKey, UserKey};
-use crate::index_reader::ReadView;
-use crate::rules::{CoViews, Rules};
-use crate::stepped::SteppedGraph;
-use crate::time::{Millis, Time};
+use dataflow::dictionary::Dictionary;
+use dataflow::graph::{History, Viewed};
+use dataflow::ids::{Ids, ProductKey, UserKey};
+use dataflow::index_reader::ReadView;
+use dataflow::rules::{CoViews, Rules};
+use dataflow::stepped::SteppedGraph;
+use dataflow::time::{Millis, Time};
 
 const USERS: usize = 3;
 const PRODUCTS: usize = 9;
@@ -116,13 +116,14 @@ fn a_view_leaves_in_the_very_millisecond_and_a_removal_brings_back_none_that_has
     let (ada, [lamp, mug, tea]) =
         (dictionary.user("ada"), ["lamp", "mug", "tea"].map(|product| dictionary.product(product).unwrap()));
     let products = [lamp, mug, tea];
-    let mut shown_at = |as_of: Time, give: &dyn Fn(&mut crate::inputs::Inputs)| {
+    let mut shown_at = |as_of: Time, give: &dyn Fn(&mut dataflow::inputs::Inputs)| {
         give(graph.inputs());
         graph.advance_to(as_of + 1);
         graph.settle();
         shown(&graph.reader().view(ada), ada, &products)
     };
-    let views = |inputs: &mut crate::inputs::Inputs| [(lamp, 10), (mug, 20)].map(|(of, at)| inputs.view(ada, of, at));
+    let views =
+        |inputs: &mut dataflow::inputs::Inputs| [(lamp, 10), (mug, 20)].map(|(of, at)| inputs.view(ada, of, at));
     assert_eq!(shown_at(50, &|inputs| _ = views(inputs)), [(1, 20)]);
     assert_eq!(shown_at(119, &|_| ()), [(1, 20)]);
     assert_eq!(shown_at(120, &|_| ()), [], "the lamp behind it has expired before");

@@ -2,11 +2,13 @@
 //! everything has left, no id is held.
 
 use super::*;
-use crate::graph::{BestSellers, History, Index, List, ListId, Purchases, ReadChange, UserProducts};
-use crate::index_reader::ReadView;
-use crate::merchandising::{MerchAction, MerchList, MerchRule, RuleId, RuleScope, RuleVersion};
-use crate::rules::{CoViews, Features, PurchaseSource};
-use crate::tables::{Catalogue, CatalogueRow, EventPurchaseRow, Interaction, LineRow, Lines, MerchRules, SessionEvent};
+use dataflow::graph::{BestSellers, History, Index, List, ListId, Purchases, ReadChange, UserProducts};
+use dataflow::index_reader::ReadView;
+use dataflow::merchandising::{MerchAction, MerchList, MerchRule, RuleId, RuleScope, RuleVersion};
+use dataflow::rules::{CoViews, Features, PurchaseSource};
+use dataflow::tables::{
+    Catalogue, CatalogueRow, EventPurchaseRow, Interaction, LineRow, Lines, MerchRules, SessionEvent,
+};
 
 const PRODUCTS: usize = 4;
 
@@ -159,7 +161,7 @@ impl Shop {
 
     /// Whether everyone and everything that a list or a table shows has a name.
     fn has_names(&self) -> bool {
-        let (reader, ids) = (self.world.graph.reader(), Ids::new([1; 16]));
+        let (reader, ids) = (self.world.graph.reader(), Dictionary::new(Ids::new([1; 16])));
         let of_user = |user: usize| {
             let user = ids.user(&id(user));
             let view = reader.view(user);
@@ -171,7 +173,7 @@ impl Shop {
         let Some(of_users) = (0..USERS).map(of_user).collect::<Option<Vec<_>>>() else { return false };
         let (view, wide) = (reader.view_any(), reader.wide_view_any());
         let similar = |product: usize| {
-            let (product, mut rows) = (ids.product(&format!("product {product}")), Vec::new());
+            let (product, mut rows) = (ids.product(&format!("product {product}")).unwrap(), Vec::new());
             wide.similar(product, &mut rows);
             let near: Vec<ProductKey> = rows.iter().map(|(near, _)| near.product).collect();
             if near.is_empty() { near } else { [near, vec![product]].concat() }

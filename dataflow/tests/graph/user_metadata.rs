@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::UserMetadata;
-use crate::dictionary::Dictionary;
-use crate::ids::{Ids, UserKey};
-use crate::rules::{Features, KeyNames, Rules};
-use crate::short_text::ShortText;
-use crate::stepped::SteppedGraph;
-use crate::time::Millis;
+use dataflow::dictionary::Dictionary;
+use dataflow::graph::UserMetadata;
+use dataflow::ids::{Ids, UserKey};
+use dataflow::rules::{Features, KeyNames, Rules};
+use dataflow::short_text::ShortText;
+use dataflow::stepped::SteppedGraph;
+use dataflow::time::Millis;
 
 const VALUES: usize = 40;
 const TICKS: usize = 400;

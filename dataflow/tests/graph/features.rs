@@ -9,18 +9,18 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::cut::{Cuts, DeltaLog};
-use crate::dictionary::Dictionary;
-use crate::graph::Plan;
-use crate::ids::{Ids, ProductKey, UserKey};
-use crate::index_reader::UserFeatures;
-use crate::rules::{DAY_MS, Features, KeyNames, Rules};
-use crate::short_text::ShortText;
-use crate::stepped::SteppedGraph;
-use crate::tables::{
+use dataflow::cut::{Cuts, DeltaLog};
+use dataflow::dictionary::Dictionary;
+use dataflow::graph::Plan;
+use dataflow::ids::{Ids, ProductKey, UserKey};
+use dataflow::index_reader::UserFeatures;
+use dataflow::rules::{DAY_MS, Features, KeyNames, Rules};
+use dataflow::short_text::ShortText;
+use dataflow::stepped::SteppedGraph;
+use dataflow::tables::{
     Activity, ErasedUntil, Erasures, Interaction, Interactions, MetadataValues, Pair, Table, ValueTally,
 };
-use crate::time::{Millis, Time};
+use dataflow::time::{Millis, Time};
 
 const USERS: usize = 3;
 const PRODUCTS: usize = 3;

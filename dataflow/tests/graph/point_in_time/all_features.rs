@@ -6,11 +6,11 @@ mod given;
 mod plain;
 
 use super::*;
-use crate::ids::CategoryKey;
-use crate::product_attributes::ProductAttributes;
-use crate::rules::{KeyNames, PurchaseSource};
-use crate::short_text::ShortText;
-use crate::tables::{Catalogue, CatalogueRow, EventPurchaseRow, SessionEvent};
+use dataflow::ids::CategoryKey;
+use dataflow::product_attributes::ProductAttributes;
+use dataflow::rules::{KeyNames, PurchaseSource};
+use dataflow::short_text::ShortText;
+use dataflow::tables::{Catalogue, CatalogueRow, EventPurchaseRow, SessionEvent};
 
 use given::{Given, Keys, Source, What, given, time};
 use plain::{Before, Shown};

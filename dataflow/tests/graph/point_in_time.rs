@@ -6,17 +6,19 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::*;
-
 mod all_features;
 
-use crate::dictionary::Dictionary;
-use crate::ids::{Ids, ProductKey, RowKey};
-use crate::inputs::Inputs;
-use crate::replay::Went;
-use crate::rules::{DAY_MS, Features, Rules};
-use crate::tables::interactions::TIME_ON_PAGE_MS_MAX;
-use crate::tables::{Interaction, LineRow, Lines, OrderRow, Orders, Placed};
+use dataflow::dictionary::Dictionary;
+use dataflow::ids::{Ids, ProductKey, RowKey, UserKey};
+use dataflow::index_reader::{UserFeatures, Wanted};
+use dataflow::inputs::Inputs;
+use dataflow::point_in_time::{Ask, Together, features_before};
+use dataflow::replay::{Failure, ReplaySource, Went};
+use dataflow::rules::{DAY_MS, Features, Rules};
+use dataflow::stepped::SteppedGraph;
+use dataflow::tables::interactions::TIME_ON_PAGE_MS_MAX;
+use dataflow::tables::{Interaction, LineRow, Lines, OrderRow, Orders, Placed};
+use dataflow::time::{Millis, Time};
 
 /// An event or an order: its kind, user, product and time.
 type Given = (u8, usize, usize, Time);
