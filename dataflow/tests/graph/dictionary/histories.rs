@@ -131,6 +131,8 @@ impl Shop {
     }
 
     fn rule(&mut self, product: Option<ProductKey>) {
+        // Versions are told apart by their times.
+        self.world.cut(1);
         let at = self.world.graph.tick();
         let always = |action| MerchRule { action, from: 0, until: Millis::MAX, scope: RuleScope::Both };
         let rule = product.map(|product| always(MerchAction::Pin(product, MerchList::BestSellers, 1)));
@@ -143,8 +145,6 @@ impl Shop {
             let listed = std::mem::take(&mut self.listed);
             listed.into_iter().for_each(|row| self.world.graph.inputs().update::<Catalogue>(row, -1));
         } else if what > ORDERS {
-            // Versions are told apart by their times.
-            self.world.cut(1);
             self.rule(None);
         } else if let Some(order) = self.world.orders.get(&what) {
             let line = self.lines.remove(&order.order).expect("each order has a line");
