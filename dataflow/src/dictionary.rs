@@ -179,6 +179,17 @@ impl Dictionary {
         self.products.of(keys, read);
     }
 
+    /// Calls `read` with each row and its category's id, in the order of the rows. Rows whose category has no name are
+    /// skipped.
+    pub fn category_names<R>(&self, rows: &[R], category: impl Fn(&R) -> CategoryKey, mut read: impl FnMut(&R, &str)) {
+        let names = self.categories.pin();
+        for row in rows {
+            if let Some(name) = names.get(&category(row)) {
+                read(row, name);
+            }
+        }
+    }
+
     /// The id behind a product's key.
     #[must_use]
     pub fn product_name(&self, key: ProductKey) -> Option<Arc<str>> {

@@ -14,7 +14,7 @@ mod dictionary;
 use serde::{Deserialize, Serialize};
 
 use crate::freshness::InputKind;
-use crate::index_reader::{CategoryFeatures, ProductFeatures, UserFeatures, ValueFeatures};
+use crate::index_reader::{CategoryFeatures, FeatureRows, ProductFeatures, UserFeatures, ValueFeatures};
 use crate::time::Millis;
 
 pub use cells::{FeatureCell, RowProduct};
@@ -33,6 +33,8 @@ pub struct Feature {
     pub input: InputKind,
     /// The definition, in one sentence.
     pub definition: &'static str,
+    /// The rows that it is made from.
+    pub rows: FeatureRows,
     /// How its values are read.
     pub reading: Reading,
 }
@@ -136,6 +138,7 @@ pub static FEATURES: [Feature; 10] = [
         unit: "events",
         input: InputKind::Views,
         definition: "The number of view events of the user and the product.",
+        rows: FeatureRows::INTERACTIONS,
         reading: Reading::OfProduct(|of| Some(FeatureValue::Count(of.activity.views()))),
     },
     Feature {
@@ -144,6 +147,7 @@ pub static FEATURES: [Feature; 10] = [
         unit: "events",
         input: InputKind::Views,
         definition: "The number of click events of the user and the product.",
+        rows: FeatureRows::INTERACTIONS,
         reading: Reading::OfProduct(|of| Some(FeatureValue::Count(of.activity.clicks()))),
     },
     Feature {
@@ -152,6 +156,7 @@ pub static FEATURES: [Feature; 10] = [
         unit: "events",
         input: InputKind::Views,
         definition: "The number of add_to_cart events of the user and the product.",
+        rows: FeatureRows::INTERACTIONS,
         reading: Reading::OfProduct(|of| Some(FeatureValue::Count(of.activity.carts()))),
     },
     Feature {
@@ -162,6 +167,7 @@ pub static FEATURES: [Feature; 10] = [
         definition: "The mean time on the page over the view events of the user and the product whose time is known, each \
                      at most 30 minutes: `metadata.time_on_page_ms`, or else the gap to the next event of the same \
                      session; null if none is known.",
+        rows: FeatureRows::SESSIONS,
         reading: Reading::OfProduct(|of| match of.activity.time_on_page() {
             (_, 0) => None,
             (sum, views) => Some(FeatureValue::Mean(sum as f64 / views as f64)),
@@ -174,6 +180,7 @@ pub static FEATURES: [Feature; 10] = [
         input: InputKind::Shop,
         definition: "The number of distinct orders of the user with a live line of the product, from the tables, from \
                      purchase events, or both, as `rules.purchases` says.",
+        rows: FeatureRows::PURCHASES,
         reading: Reading::OfProduct(|of| Some(FeatureValue::Count(of.purchases))),
     },
     Feature {
@@ -182,6 +189,7 @@ pub static FEATURES: [Feature; 10] = [
         unit: "events",
         input: InputKind::Views,
         definition: "The sum of `user_product_views` over the products that are in the category now.",
+        rows: FeatureRows::CATEGORIES,
         reading: Reading::OfCategory(|of| Some(FeatureValue::Count(of.views))),
     },
     Feature {
@@ -190,6 +198,7 @@ pub static FEATURES: [Feature; 10] = [
         unit: "orders",
         input: InputKind::Shop,
         definition: "The sum of `user_product_purchases` over the products that are in the category now.",
+        rows: FeatureRows::PURCHASES.and(FeatureRows::CATEGORIES),
         reading: Reading::OfCategory(|of| Some(FeatureValue::Count(of.purchases))),
     },
     Feature {
@@ -198,6 +207,7 @@ pub static FEATURES: [Feature; 10] = [
         unit: "UTC",
         input: InputKind::Views,
         definition: "The time of the user's latest event of any type that lasts; null if there is none.",
+        rows: FeatureRows::INTERACTIONS,
         reading: Reading::OfUser(|of| of.last_at.map(FeatureValue::Time)),
     },
     Feature {
@@ -208,6 +218,7 @@ pub static FEATURES: [Feature; 10] = [
         definition: "The number of the user's events of any type with each value under each key that `features.metadata` \
                      names, as `KEY=VALUE`. At most `features.values_max` values of a key are shown, those whose first \
                      events are the earliest (ties by value); events with any other value count as `KEY=other`.",
+        rows: FeatureRows::METADATA,
         reading: Reading::OfValue(|of| &of.metadata),
     },
     Feature {
@@ -217,9 +228,16 @@ pub static FEATURES: [Feature; 10] = [
         input: InputKind::Views,
         definition: "The sum of `user_product_views` over the products that have the value of an attribute now, for each \
                      value of the attributes that `features.attributes` names, as `ATTRIBUTE=VALUE`.",
+        rows: FeatureRows::ATTRIBUTES,
         reading: Reading::OfProductValue(|of| of.attribute_views.as_deref()),
     },
 ];
+
+/// The rows that some features are made from.
+#[must_use]
+pub fn rows_of(features: &[&Feature]) -> FeatureRows {
+    features.iter().fold(FeatureRows::INTERACTIONS, |rows, feature| rows.and(feature.rows))
+}
 
 /// The feature with this name.
 #[must_use]

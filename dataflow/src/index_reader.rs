@@ -26,7 +26,10 @@ use crate::trace::arranged::ValBatch;
 use self::merchandising::RuleSetCache;
 
 pub use buy_again::{Repeat, SalesOf};
-pub use features::{CategoryFeatures, FeatureWalk, FeatureWalks, ProductFeatures, UserFeatures, Wanted};
+pub use features::{
+    CategoryFeatures, FeatureReader, FeatureRows, FeatureWalk, FeatureWalks, FoundUsers, ProductFeatures, UserFeatures,
+    Wanted, WantedRows,
+};
 pub use for_you::{Because, Scored, Scorer};
 pub use recommend::{Kind, Pick, Recommendations};
 pub use value_features::{OTHER, ValueFeatures};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Feature, FeatureValue, Reading};
 use crate::dictionary::Dictionary;
 use crate::ids::ProductKey;
-use crate::index_reader::{UserFeatures, ValueFeatures};
+use crate::index_reader::{FeatureRows, UserFeatures, ValueFeatures};
 
 /// Which values of features of products a row holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Feature {
     /// Whether the feature is summed over products by what they are now.
     #[must_use]
     pub fn needs_sums(&self) -> bool {
-        matches!(self.reading, Reading::OfCategory(_) | Reading::OfProductValue(_))
+        self.rows.has(FeatureRows::CATEGORIES) || self.rows.has(FeatureRows::ATTRIBUTES)
     }
 
     /// The cell of this feature in a user's row.

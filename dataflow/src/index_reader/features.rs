@@ -1,21 +1,28 @@
-//! The features of one user, read from what the user did and bought and from the categories of the products.
+//! The features of users, read from what they did and bought and from the categories of the products.
+//!
+//! ```text
+//! users ─▶ places: all users side by side, index by index ─▶ rows of one user after the other ─▶ UserFeatures
+//! ```
+//! A request says once which rows its features are made from ([`WantedRows`]), and no others are read.
 
 mod definition;
+mod places;
+mod reader;
 mod walk;
+mod wanted;
 
 use super::{IndexReader, ReadView, ValueFeatures, WideView};
-use crate::graph::{OpenSessions, Purchases, UserProducts};
-use crate::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
+use crate::graph::{Purchases, UserProducts};
+use crate::ids::{CategoryKey, ProductKey, UserKey};
 use crate::product_attributes::AttributeSlot;
 use crate::publish::snapshot::keys;
-use crate::publish::{Snapshot, rows};
-use crate::sessions::{Gap, each_gap};
 use crate::tables::Activity;
 use crate::time::Millis;
 
 pub(super) use definition::Definition;
-use definition::Sums;
+pub use reader::{FeatureReader, FoundUsers};
 pub use walk::{FeatureWalk, FeatureWalks, Wanted};
+pub use wanted::{FeatureRows, WantedRows};
 
 /// What a user did with a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,40 +108,18 @@ impl IndexReader {
 }
 
 impl ReadView<'_> {
+    /// How features are made as of the time of the view.
+    pub(super) fn definition(&self) -> Definition<'_> {
+        Definition { rules: &self.rules().features, as_of: self.as_of() }
+    }
+
     /// What a user did; nothing if features are off. The sums over the products of a category, and over those with a value of an
     /// attribute, take a look-up for each product, and are made only if the slot of the attributes is given. The view must have been
     /// taken for the same user.
     #[must_use]
     pub fn features(&self, user: UserKey, sums: Option<&AttributeSlot>) -> UserFeatures {
-        self.features_in(self.snapshot(), user, sums)
-    }
-
-    /// The features of a user from the snapshot of the worker that holds it.
-    fn features_in(&self, snapshot: &Snapshot, user: UserKey, sums: Option<&AttributeSlot>) -> UserFeatures {
-        let (mut interacted, mut held) = (Vec::new(), Vec::new());
-        rows::values(snapshot.indexes.get::<UserProducts>(), &user, self.as_of(), &mut interacted);
-        rows::values(snapshot.indexes.get::<OpenSessions>(), &user, self.as_of(), &mut held);
-        let mut bought: Vec<(ProductKey, OrderKey)> = Vec::new();
-        rows::first_values(snapshot.indexes.get::<Purchases>(), &user, self.as_of(), |row, _| {
-            bought.push((row.product, row.order().1));
-            true
-        });
-        let gaps = |give: &mut dyn FnMut(Gap)| each_gap(held.iter().copied(), give);
-        let (alone_at, products) = self.definition().products(interacted, gaps, bought);
-        let mut features = UserFeatures { last_at: alone_at.max(last_at(&products)), ..UserFeatures::default() };
-        if let Some(attributes) = sums {
-            let mut sums = Sums::new(attributes);
-            sums.add(self, &products);
-            features.categories = sums.categories();
-            features.attribute_views = sums.attribute_views(&self.rules().features, &products);
-        }
-        features.metadata = self.metadata_in(snapshot, user);
-        UserFeatures { products, ..features }
-    }
-
-    /// How features are made as of the time of the view.
-    pub(super) fn definition(&self) -> Definition<'_> {
-        Definition { rules: &self.rules().features, as_of: self.as_of() }
+        let mut reader = FeatureReader::default();
+        reader.find(self, [user], WantedRows::all(sums)).features(0).clone()
     }
 }
 
@@ -147,6 +132,10 @@ impl WideView<'_> {
     /// What a user did, whichever worker of this process holds the user: see [`ReadView::features`].
     #[must_use]
     pub fn features_of(&self, user: UserKey, sums: Option<&AttributeSlot>) -> UserFeatures {
-        self.features_in(self.snapshot_of(user.route()), user, sums)
+        let mut reader = FeatureReader::default();
+        reader.find_wide(self, [user], WantedRows::all(sums)).features(0).clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

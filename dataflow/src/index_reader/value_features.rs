@@ -33,16 +33,15 @@ impl ValueFeatures {
 }
 
 impl ReadView<'_> {
-    /// The values in the metadata of a user's events that are shown, in the order of their keys and values.
-    pub(super) fn metadata_in(&self, snapshot: &Snapshot, user: UserKey) -> Vec<ValueFeatures> {
-        let (definition, mut shown) = (self.definition(), Vec::new());
+    /// Adds the values in the metadata of a user's events that are shown, in the order of their keys and values.
+    pub(super) fn metadata_in(&self, snapshot: &Snapshot, user: UserKey, shown: &mut Vec<ValueFeatures>) {
+        let definition = self.definition();
         let mut tallies: Vec<(ShortText, ValueTally)> = Vec::new();
         for key in definition.rules.metadata.iter() {
             rows::values(snapshot.indexes.get::<UserMetadata>(), &(user, key), self.as_of(), &mut tallies);
-            definition.show(key, &mut tallies, &mut shown);
+            definition.show(key, &mut tallies, shown);
         }
         shown.sort_unstable();
-        shown
     }
 
     /// How many events of all users count as [`OTHER`] under a key of metadata because of its values, by key. A key without such

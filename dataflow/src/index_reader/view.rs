@@ -36,7 +36,7 @@ impl<'a> ReadView<'a> {
     }
 
     /// The batches of an index, or those that the shadow has in its place.
-    fn batches<I: Index>(&self) -> &[ValBatch<I::Key, I::Stored, I::Count>] {
+    pub(super) fn batches<I: Index>(&self) -> &[ValBatch<I::Key, I::Stored, I::Count>] {
         match self.lists {
             ListSet::Live => self.snapshot.indexes.get::<I>(),
             ListSet::Shadow => I::in_shadow(&self.snapshot.indexes),

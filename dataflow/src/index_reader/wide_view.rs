@@ -45,11 +45,25 @@ impl<'a> WideView<'a> {
 
     /// The snapshot of the worker that holds a key with this route.
     pub(super) fn snapshot_of(&self, route: u64) -> &Snapshot {
-        if self.all.is_empty() {
-            return self.own.snapshot();
+        self.snapshot_in(self.slot_of(route))
+    }
+
+    /// The number of the worker, among those of this process, that holds a key with this route.
+    pub(super) fn slot_of(&self, route: u64) -> usize {
+        usize::try_from(route % self.slots() as u64).expect("a worker's number is small")
+    }
+
+    /// How many workers this process has.
+    pub(super) fn slots(&self) -> usize {
+        self.all.len().max(1)
+    }
+
+    /// The snapshot of a worker.
+    pub(super) fn snapshot_in(&self, slot: usize) -> &Snapshot {
+        match self.all.get(slot) {
+            Some(snapshot) => snapshot,
+            None => self.own.snapshot(),
         }
-        let slot = usize::try_from(route % self.all.len() as u64).expect("a worker's number is small");
-        &self.all[slot]
     }
 
     /// The similar products of a product with their weights C, heaviest first, ties by product: at most

@@ -6,27 +6,53 @@ use differential_dataflow::trace::cursor::{Cursor, Navigable};
 use crate::ops::runs::add_up;
 use crate::time::Time;
 use crate::trace::arranged::ValBatch;
+use crate::trace::batch::cursor::ValCursor;
+use crate::trace::batch::find::BatchPlace;
 use crate::trace::walk::walk;
 
-/// Calls `take` with the values of `key` that have updates as of `time`, batch by batch, in ascending order within each
-/// batch; returns the number of batches that hold the key.
-///
-/// Uses one cursor for each batch, and allocates nothing.
+/// The batches that hold a key, each with a cursor at the key. Allocates nothing.
 #[inline]
-fn each_value<K, V, R>(batches: &[ValBatch<K, V, R>], key: &K, time: Time, mut take: impl FnMut(&V, R)) -> usize
+fn holders<'b, K, V, R>(
+    batches: &'b [ValBatch<K, V, R>],
+    key: &K,
+) -> impl Iterator<Item = (&'b ValBatch<K, V, R>, ValCursor<K, V, R>)>
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
     R: Monoid + Ord + Clone + 'static,
 {
-    let mut holders = 0;
-    for batch in batches {
+    batches.iter().filter_map(move |batch| {
         let mut cursor = batch.cursor();
         cursor.seek_key(batch, key);
-        if cursor.get_key(batch) != Some(key) {
-            continue;
-        }
-        holders += 1;
+        (cursor.get_key(batch) == Some(key)).then_some((batch, cursor))
+    })
+}
+
+/// The same for a key whose places are known.
+#[inline]
+fn holders_at<'b, K: Ord, V, R>(
+    batches: &'b [ValBatch<K, V, R>],
+    places: &[BatchPlace],
+) -> impl Iterator<Item = (&'b ValBatch<K, V, R>, ValCursor<K, V, R>)> {
+    batches.iter().zip(places).filter_map(|(batch, place)| Some((batch, batch.cursor_at(*place)?)))
+}
+
+/// Calls `take` with the values of a key that have updates as of `time`, batch by batch, in ascending order within each
+/// batch; returns the number of batches that hold the key.
+#[inline]
+fn each_value<'b, K, V, R>(
+    holders: impl Iterator<Item = (&'b ValBatch<K, V, R>, ValCursor<K, V, R>)>,
+    time: Time,
+    mut take: impl FnMut(&V, R),
+) -> usize
+where
+    K: Ord + Clone + 'static,
+    V: Ord + Clone + 'static,
+    R: Monoid + Ord + Clone + 'static,
+{
+    let mut count = 0;
+    for (batch, mut cursor) in holders {
+        count += 1;
         while let Some(value) = cursor.get_val(batch) {
             let mut sum = R::zero();
             cursor.map_times(batch, |at, diff| {
@@ -40,7 +66,7 @@ where
             cursor.step_val(batch);
         }
     }
-    holders
+    count
 }
 
 /// Reads the values of `key` that are present as of `time` into `rows` (cleared first), ordered by value.
@@ -51,6 +77,20 @@ where
     R: Monoid + Ord + Clone + 'static,
 {
     values_as(batches, key, time, |value, sum| Some((value.clone(), sum)), rows);
+}
+
+/// The same for a key whose places are known.
+pub(crate) fn values_at<K, V, R>(
+    batches: &[ValBatch<K, V, R>],
+    places: &[BatchPlace],
+    time: Time,
+    rows: &mut Vec<(V, R)>,
+) where
+    K: Ord + Clone + 'static,
+    V: Ord + Clone + 'static,
+    R: Monoid + Ord + Clone + 'static,
+{
+    collect(holders_at(batches, places), time, |value, sum| Some((value.clone(), sum)), rows);
 }
 
 /// The same, each value turned into a row of the same order by `read`; values without a row are left out.
@@ -67,8 +107,24 @@ pub(crate) fn values_as<K, V, R, W, S>(
     W: Ord,
     S: Monoid + Ord,
 {
+    collect(holders(batches, key), time, read, rows);
+}
+
+/// Reads the rows of a key into `rows`, ordered by value.
+fn collect<'b, K, V, R, W, S>(
+    holders: impl Iterator<Item = (&'b ValBatch<K, V, R>, ValCursor<K, V, R>)>,
+    time: Time,
+    read: impl Fn(&V, R) -> Option<(W, S)>,
+    rows: &mut Vec<(W, S)>,
+) where
+    K: Ord + Clone + 'static,
+    V: Ord + Clone + 'static,
+    R: Monoid + Ord + Clone + 'static,
+    W: Ord,
+    S: Monoid + Ord,
+{
     rows.clear();
-    let holders = each_value(batches, key, time, |value, sum| rows.extend(read(value, sum)));
+    let holders = each_value(holders, time, |value, sum| rows.extend(read(value, sum)));
     if holders > 1 {
         add_up(rows);
     }
@@ -82,7 +138,7 @@ where
     R: Monoid + Ord + Clone + 'static,
 {
     let mut count = R::zero();
-    each_value(batches, key, time, |(), sum| count.plus_equals(&sum));
+    each_value(holders(batches, key), time, |(), sum| count.plus_equals(&sum));
     count
 }
 
@@ -98,17 +154,10 @@ pub(crate) fn first_values<K, V, R>(
     V: Ord + Clone + 'static,
     R: Monoid + Ord + Clone + 'static,
 {
-    let mut cursors = Vec::new();
-    for batch in batches {
-        let mut cursor = batch.cursor();
-        cursor.seek_key(batch, key);
-        if cursor.get_key(batch) == Some(key) {
-            cursors.push((cursor, batch));
-        }
-    }
-    while let Some(least) = cursors.iter().filter_map(|(cursor, batch)| cursor.get_val(batch)).min() {
+    let mut cursors: Vec<_> = holders(batches, key).collect();
+    while let Some(least) = cursors.iter().filter_map(|(batch, cursor)| cursor.get_val(batch)).min() {
         let mut sum = R::zero();
-        for (cursor, batch) in &mut cursors {
+        for (batch, cursor) in &mut cursors {
             if cursor.get_val(batch) == Some(least) {
                 cursor.map_times(batch, |at, diff| {
                     if *at <= time {

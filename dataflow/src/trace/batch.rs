@@ -8,12 +8,13 @@
 //! A spine compacts times: all updates of an old batch have the time up to which it is compacted, and in most tables the
 //! difference of every row is 1. A column whose values are all equal is stored as one value (`columns.rs`). An
 //! arrangement without values has the value `()`, which takes no space. Batches are made by a [`builder`] from ordered
-//! updates and by a [`merger`] from two batches, and read through a [`cursor`].
+//! updates and by a [`merger`] from two batches, and read through a [`cursor`]; many keys at once are found by `find.rs`.
 
 mod assembly;
 pub mod builder;
 mod columns;
 pub mod cursor;
+pub(crate) mod find;
 pub mod keep;
 pub mod merger;
 #[cfg(test)]

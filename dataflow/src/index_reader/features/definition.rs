@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::{ReadView, ValueFeatures};
+use super::super::ValueFeatures;
 use super::{CategoryFeatures, ProductFeatures};
 use crate::ids::{CategoryKey, OrderKey, ProductKey};
 use crate::product_attributes::{Attribute, AttributeSlot, ProductAttributes};
 use crate::rules::Features;
 use crate::sessions::Gap;
 use crate::tables::Activity;
-use crate::time::{Millis, Time};
+use crate::time::{Diff, Millis, Time};
 
 /// The settings that features depend on, and the time as of which they are made.
 #[derive(Clone, Copy)]
@@ -25,15 +25,16 @@ impl Definition<'_> {
         self.rules.last_until(at, self.as_of)
     }
 
-    /// What the user did with each product, and the time of the latest event without a product. `interacted` has the events of
-    /// each product in order, `bought` the orders of each product in any order. `each_gap` gives the gaps of the sessions that are
-    /// held; those of other products are left out.
+    /// Puts what the user did with each product into `products`, and returns the time of the latest event without a product.
+    /// `interacted` has the events of each product in order, `bought` the orders of each product in any order. `each_gap` gives the
+    /// gaps of the sessions that are held; those of other products are left out.
     pub(super) fn products(
         &self,
-        mut interacted: Vec<(ProductKey, Activity)>,
+        interacted: &mut Vec<(ProductKey, Activity)>,
         each_gap: impl FnOnce(&mut dyn FnMut(Gap)),
-        bought: Vec<(ProductKey, OrderKey)>,
-    ) -> (Option<Millis>, Vec<ProductFeatures>) {
+        bought: &mut Vec<(ProductKey, OrderKey)>,
+        products: &mut Vec<ProductFeatures>,
+    ) -> Option<Millis> {
         // What was taken out may still be stored, and so may what will be.
         interacted.retain(|(_, activity)| activity.last_at().is_some_and(|at| self.lasts(at)));
         // Every view is among the interactions already, unless it was dropped.
@@ -46,21 +47,21 @@ impl Definition<'_> {
             }
         });
         let mut alone_at = None;
-        let mut products: Vec<ProductFeatures> = Vec::with_capacity(interacted.len());
-        for (product, activity) in interacted {
+        products.clear();
+        for (product, activity) in interacted.drain(..) {
             if product == ProductKey::NONE {
                 alone_at = activity.last_at();
             } else {
                 products.push(ProductFeatures { activity, ..ProductFeatures::none(product) });
             }
         }
-        add_purchases(&mut products, bought);
-        (alone_at, products)
+        add_purchases(products, bought);
+        alone_at
     }
 }
 
 /// Counts the orders of each product. Products that were only bought are added.
-fn add_purchases(products: &mut Vec<ProductFeatures>, mut bought: Vec<(ProductKey, OrderKey)>) {
+fn add_purchases(products: &mut Vec<ProductFeatures>, bought: &mut Vec<(ProductKey, OrderKey)>) {
     // An order of several rows is one order.
     bought.sort_unstable();
     bought.dedup();
@@ -77,6 +78,14 @@ fn add_purchases(products: &mut Vec<ProductFeatures>, mut bought: Vec<(ProductKe
     }
 }
 
+/// The categories of a product.
+pub(super) type Categories = Vec<(CategoryKey, Diff)>;
+
+/// Whether a product is among those over which sums are made.
+pub(super) fn is_summed(of: &ProductFeatures) -> bool {
+    of.activity.views() + of.purchases > 0
+}
+
 /// The sums over products by what they are now.
 pub(super) struct Sums {
     /// None before they are read.
@@ -87,26 +96,35 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    /// Sums over no products.
-    pub(super) fn new(attributes: &AttributeSlot) -> Self {
-        Sums { attributes: attributes.get(), by_category: BTreeMap::new(), views_by_attribute: BTreeMap::new() }
+    /// Sums over no products. By attributes, sums are made only if their slot is given.
+    pub(super) fn new(attributes: Option<&AttributeSlot>) -> Self {
+        Sums { attributes: attributes.and_then(AttributeSlot::get), by_category: BTreeMap::new(), views_by_attribute: BTreeMap::new() }
     }
 
-    /// Adds products, which are in the categories that the view shows.
-    pub(super) fn add(&mut self, view: &ReadView<'_>, products: &[ProductFeatures]) {
-        self.change(view, products, u64::wrapping_add);
+    /// Adds products. `categories` gives those of a product, which also has its number among the summed ones.
+    pub(super) fn add(&mut self, products: &[ProductFeatures], categories: impl FnMut(usize, ProductKey, &mut Categories)) {
+        self.change(products, categories, u64::wrapping_add);
     }
 
     /// Takes products out that were added when they were in the same categories.
-    pub(super) fn take_out(&mut self, view: &ReadView<'_>, products: &[ProductFeatures]) {
-        self.change(view, products, u64::wrapping_sub);
+    pub(super) fn take_out(
+        &mut self,
+        products: &[ProductFeatures],
+        categories: impl FnMut(usize, ProductKey, &mut Categories),
+    ) {
+        self.change(products, categories, u64::wrapping_sub);
     }
 
-    fn change(&mut self, view: &ReadView<'_>, products: &[ProductFeatures], change: fn(u64, u64) -> u64) {
-        let mut categories = Vec::new();
-        for of in products.iter().filter(|of| of.activity.views() + of.purchases > 0) {
-            view.categories_of(of.product, &mut categories);
-            for (category, _) in &categories {
+    fn change(
+        &mut self,
+        products: &[ProductFeatures],
+        mut categories: impl FnMut(usize, ProductKey, &mut Categories),
+        change: fn(u64, u64) -> u64,
+    ) {
+        let mut found = Vec::new();
+        for (number, of) in products.iter().filter(|of| is_summed(of)).enumerate() {
+            categories(number, of.product, &mut found);
+            for (category, _) in &found {
                 let [views, purchases] = self.by_category.entry(*category).or_default();
                 *views = change(*views, of.activity.views());
                 *purchases = change(*purchases, of.purchases);
@@ -119,14 +137,13 @@ impl Sums {
     }
 
     /// The sums of each category.
-    pub(super) fn categories(&self) -> Vec<CategoryFeatures> {
+    pub(super) fn categories(&self) -> impl Iterator<Item = CategoryFeatures> {
         let sums = self.by_category.iter().filter(|(_, sums)| **sums != [0, 0]);
         sums.map(|(category, [views, purchases])| CategoryFeatures {
             category: *category,
             views: *views,
             purchases: *purchases,
         })
-        .collect()
     }
 
     /// The views of each value of an attribute; none before the attributes are read, if there are views among the products: those of

@@ -7,7 +7,7 @@
 //! changed. So a time costs as much as what happened since the time before, whatever the user did before that.
 
 use super::super::{IndexReader, ReadView, ValueFeatures};
-use super::definition::Sums;
+use super::definition::{Categories, Sums};
 use super::{Definition, ProductFeatures, UserFeatures, last_at};
 use crate::graph::{OpenSessions, ProductCategories, Purchases, UserMetadata, UserProducts};
 use crate::ids::{OrderKey, ProductKey, UserKey};
@@ -129,8 +129,10 @@ impl UserRows {
     /// The features of all products.
     fn all(&self, definition: Definition<'_>) -> (Option<Millis>, Vec<ProductFeatures>) {
         let gaps = |give: &mut dyn FnMut(Gap)| each_gap(self.held.present(), give);
-        let bought = self.bought.present().map(|(row, _)| row).collect();
-        definition.products(self.interacted.present().collect(), gaps, bought)
+        let (mut interacted, mut bought) =
+            (self.interacted.present().collect(), self.bought.present().map(|(row, _)| row).collect());
+        let mut products = Vec::new();
+        (definition.products(&mut interacted, gaps, &mut bought, &mut products), products)
     }
 
     /// The features of these products, which are in order.
@@ -138,11 +140,10 @@ impl UserRows {
         let interacted = |product| self.interacted.present_in(move |of| *of < product, move |of| *of == product);
         let bought = |product| self.bought.present_in(move |(of, _)| *of < product, move |(of, _)| *of == product);
         let gaps = |give: &mut dyn FnMut(Gap)| each_gap(self.held.present(), give);
-        definition.products(
-            products.iter().copied().flat_map(interacted).collect(),
-            gaps,
-            products.iter().copied().flat_map(bought).map(|(row, _)| row).collect(),
-        )
+        let mut interacted = products.iter().copied().flat_map(interacted).collect();
+        let mut bought = products.iter().copied().flat_map(bought).map(|(row, _)| row).collect();
+        let mut made = Vec::new();
+        (definition.products(&mut interacted, gaps, &mut bought, &mut made), made)
     }
 
     fn metadata(&self, definition: Definition<'_>) -> Vec<ValueFeatures> {
@@ -229,8 +230,8 @@ impl<'a> FeatureWalk<'a> {
         self.put(&made);
         self.features.last_at = alone_at.max(last_at(&made));
         if self.walks.wanted.sums {
-            let mut sums = Sums::new(self.walks.reader.attributes());
-            sums.add(&self.view, &made);
+            let mut sums = Sums::new(Some(self.walks.reader.attributes()));
+            sums.add(&made, categories_of(&self.view));
             self.sums = Some(sums);
             self.show_sums();
         }
@@ -259,8 +260,8 @@ impl<'a> FeatureWalk<'a> {
             self.features.last_at = self.alone_at.max(last_at(&self.products));
         }
         if let Some(sums) = &mut self.sums {
-            sums.take_out(&self.view, &old);
-            sums.add(&self.view, &made);
+            sums.take_out(&old, categories_of(&self.view));
+            sums.add(&made, categories_of(&self.view));
             self.show_sums();
         }
     }
@@ -275,11 +276,16 @@ impl<'a> FeatureWalk<'a> {
 
     fn show_sums(&mut self) {
         if let Some(sums) = &self.sums {
-            self.features.categories = sums.categories();
+            self.features.categories = sums.categories().collect();
             let rules = &self.walks.reader.rules().features;
             self.features.attribute_views = sums.attribute_views(rules, &self.products);
         }
     }
+}
+
+/// The categories in which the view shows a product.
+fn categories_of(view: &ReadView<'_>) -> impl FnMut(usize, ProductKey, &mut Categories) {
+    |_, product, found| view.categories_of(product, found)
 }
 
 fn place(products: &[ProductFeatures], product: ProductKey) -> Result<usize, usize> {

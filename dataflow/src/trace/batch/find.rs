@@ -1,0 +1,110 @@
+//! Finding several keys in a batch at once.
+//!
+//! ```text
+//! keys     ....................   one step of each search, then the next step of each: the processor waits
+//! searches    ^     ^  ^     ^    for the memory of all of them at once
+//! ```
+//! A single search waits for memory in each of its steps.
+
+use std::hint::select_unpredictable;
+use std::marker::PhantomData;
+
+use super::ValBatch;
+use super::cursor::ValCursor;
+
+/// Searches that are made side by side. Their places fit into registers.
+const SIDE_BY_SIDE: usize = 8;
+
+/// The place of a key in a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BatchPlace(usize);
+
+impl BatchPlace {
+    /// The key is not in the batch.
+    pub(crate) const ABSENT: BatchPlace = BatchPlace(usize::MAX);
+}
+
+impl<K: Ord, V, R> ValBatch<K, V, R> {
+    /// Calls `found` with the number of each of `wanted` that is a key of this batch, and its place.
+    pub(crate) fn find(&self, wanted: &[K], mut found: impl FnMut(usize, BatchPlace)) {
+        let keys = self.0.keys.as_slice();
+        if keys.is_empty() {
+            return;
+        }
+        for (chunk, wanted) in wanted.chunks(SIDE_BY_SIDE).enumerate() {
+            // A key that is in the batch is among the `left` keys from its start on.
+            let (mut starts, mut left) = ([0; SIDE_BY_SIDE], keys.len());
+            while left > 1 {
+                let half = left / 2;
+                for (start, key) in starts.iter_mut().zip(wanted) {
+                    let middle = *start + half;
+                    *start = select_unpredictable(keys[middle] <= *key, middle, *start);
+                }
+                left -= half;
+            }
+            for (nth, (start, key)) in starts.iter().zip(wanted).enumerate() {
+                if keys[*start] == *key {
+                    found(chunk * SIDE_BY_SIDE + nth, BatchPlace(*start));
+                }
+            }
+        }
+    }
+
+    /// A cursor at the first value of the key at this place; none if it is absent.
+    pub(crate) fn cursor_at(&self, place: BatchPlace) -> Option<ValCursor<K, V, R>> {
+        let value = || self.0.key_ends.start(place.0);
+        (place != BatchPlace::ABSENT).then(|| ValCursor { key: place.0, value: value(), batch: PhantomData })
+    }
+
+    /// The number of values of the key at this place.
+    pub(crate) fn values_at(&self, place: BatchPlace) -> usize {
+        if place == BatchPlace::ABSENT { 0 } else { self.0.values_of(place.0).len() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use differential_dataflow::trace::Description;
+    use differential_dataflow::trace::cursor::Cursor;
+    use proptest::collection::{btree_set, vec};
+    use proptest::prelude::*;
+    use timely::progress::Antichain;
+
+    use super::super::Contents;
+    use super::*;
+
+    /// A batch with these keys, each with as many values as its last digit says and one more.
+    fn batch(keys: &std::collections::BTreeSet<u64>) -> ValBatch<u64, u64, isize> {
+        let at = |time| Antichain::from_elem(time);
+        let mut contents = Contents::with_capacity(0, 0, 0, Description::new(at(0), at(1), at(0)));
+        for key in keys {
+            contents.keys.push(*key);
+            for value in 0..=key % 10 {
+                contents.values.push(value);
+                contents.value_ends.push(contents.values.len());
+                contents.times.push(0);
+                contents.diffs.push(1);
+            }
+            contents.key_ends.push(contents.values.len());
+        }
+        contents.into_batch()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_key_of_the_batch_is_found_and_no_other(
+            keys in btree_set(0..60u64, 0..40), wanted in vec(0..60u64, 0..30),
+        ) {
+            let (batch, mut places) = (batch(&keys), vec![BatchPlace::ABSENT; wanted.len()]);
+            batch.find(&wanted, |nth, place| places[nth] = place);
+            for (key, place) in wanted.iter().zip(places) {
+                let cursor = batch.cursor_at(place);
+                prop_assert_eq!(cursor.as_ref().and_then(|cursor| cursor.get_key(&batch)), keys.get(key));
+                prop_assert_eq!(cursor.and_then(|cursor| cursor.get_val(&batch).copied()), keys.get(key).map(|_| 0));
+                prop_assert_eq!(batch.values_at(place) as u64, keys.get(key).map_or(0, |key| key % 10 + 1));
+            }
+        }
+    }
+}
