@@ -42,12 +42,17 @@ pub(crate) fn whole(status: StatusCode, media_type: HeaderValue, bytes: Bytes) -
 pub(crate) const MISSING: HeaderName = HeaderName::from_static("vitrine-missing-sources");
 
 /// 200 with a JSON text. The header map of the request is used again for the answer.
-pub(crate) fn json(mut headers: HeaderMap, text: &[u8], missing: Option<&str>) -> Response<Body> {
+pub(crate) fn json(headers: HeaderMap, text: &[u8], missing: Option<&str>) -> Response<Body> {
+    json_of(headers, Bytes::copy_from_slice(text), missing)
+}
+
+/// The same with a text that is not copied.
+pub(crate) fn json_of(mut headers: HeaderMap, text: Bytes, missing: Option<&str>) -> Response<Body> {
     headers.clear();
     headers.insert(CONTENT_TYPE, JSON);
     // The name of every source is a valid header value.
     headers.extend(missing.and_then(|names| Some((MISSING, HeaderValue::from_str(names).ok()?))));
-    let mut response = Response::new(Body::Whole(Bytes::copy_from_slice(text)));
+    let mut response = Response::new(Body::Whole(text));
     *response.headers_mut() = headers;
     response
 }

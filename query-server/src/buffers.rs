@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 
 use dataflow::graph::{Seller, Viewed};
+use dataflow::index_reader::FeatureReader;
 use dataflow::time::Diff;
 use recommend::Workspace;
 
+use crate::answer::features::MapEntries;
 use crate::answer::instant::InstantText;
 use crate::answer::names::NameCache;
 use crate::answer_ids::AnswerIds;
@@ -19,6 +21,10 @@ pub(crate) struct AnswerBuffers {
     pub(crate) viewed: Vec<(Viewed, Diff)>,
     /// A best-seller list's rows.
     pub(crate) sellers: Vec<(Seller, Diff)>,
+    /// Reads the features of users.
+    pub(crate) features: FeatureReader,
+    /// The entries of one map of a feature.
+    pub(crate) entries: MapEntries,
     /// The text of the last `as_of`: many answers share it.
     pub(crate) as_of: InstantText,
     /// The product names that were written recently.

@@ -14,12 +14,35 @@ use std::io::Write;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::features::{Feature, FeatureValue, Reading};
-use dataflow::ids::ProductKey;
+use dataflow::ids::{CategoryKey, ProductKey};
 use dataflow::index_reader::{ProductFeatures, UserFeatures, ValueFeatures};
+use dataflow::short_text::ShortText;
 
 use super::instant;
-use super::json::{comma, number, string};
+use super::json::{comma, in_string, number, string};
 use super::names::NameCache;
+
+/// A feature of an answer.
+#[derive(Clone)]
+pub(crate) struct FeatureColumn {
+    pub(crate) feature: &'static Feature,
+    /// A comma, the name and a colon: features stand behind ids.
+    member: Box<[u8]>,
+}
+
+impl FeatureColumn {
+    pub(crate) fn of(feature: &'static Feature) -> FeatureColumn {
+        let mut member = vec![b','];
+        string(&mut member, feature.name);
+        member.push(b':');
+        FeatureColumn { feature, member: member.into() }
+    }
+
+    /// Writes the name, for the value that follows.
+    pub(crate) fn name(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.member);
+    }
+}
 
 /// The values of one user, for all products and categories or for one product.
 #[derive(Clone, Copy)]
@@ -31,57 +54,98 @@ pub(crate) struct Values<'a> {
     pub(crate) limit: usize,
 }
 
-impl Values<'_> {
+/// The entries of one map, used again for the next one.
+#[derive(Default)]
+pub(crate) struct MapEntries {
+    products: Vec<(ProductKey, FeatureValue)>,
+    categories: Vec<(CategoryKey, FeatureValue)>,
+    values: Vec<((ShortText, ShortText), FeatureValue)>,
+}
+
+/// The capacity for entries that is kept. Only users with very many products need more.
+const ENTRIES_KEPT: usize = 1 << 14;
+
+/// Writes values of features.
+pub(crate) struct ValueWriter<'a> {
+    pub(crate) names: &'a mut NameCache,
+    pub(crate) dictionary: &'a Dictionary,
+    pub(crate) entries: &'a mut MapEntries,
+}
+
+impl ValueWriter<'_> {
     /// Writes the value of a feature.
-    pub(crate) fn write(
-        self,
-        out: &mut Vec<u8>,
-        feature: &Feature,
-        (names, dictionary): (&mut NameCache, &Dictionary),
-    ) {
+    pub(crate) fn write(&mut self, out: &mut Vec<u8>, feature: &Feature, values: Values<'_>) {
+        let Values { of, product, limit } = values;
         match feature.reading {
-            Reading::OfUser(read) => scalar(out, read(self.of)),
-            Reading::OfProduct(read) => match self.product {
+            Reading::OfUser(read) => scalar(out, read(of)),
+            Reading::OfProduct(read) => match product {
                 Some(product) => scalar(out, read(product)),
-                None => {
-                    let entries = self.of.products.iter().map(|of| (of.product, read(of)));
-                    let entries = largest(entries, self.limit);
-                    out.push(b'{');
-                    let product = |(product, _): &(ProductKey, FeatureValue)| *product;
-                    names.list(out, dictionary, &entries, product, b"", |out, _, (_, found)| entry(out, *found));
-                    out.push(b'}');
-                }
+                None => self.by_product(out, of.products.iter().map(|of| (of.product, read(of))), limit),
             },
             Reading::OfCategory(read) => {
-                let entries = self.of.categories.iter().map(|of| (of.category, read(of)));
-                out.push(b'{');
-                for (category, found) in largest(entries, self.limit) {
-                    let Some(name) = dictionary.category_name(category) else { continue };
-                    comma(out);
-                    string(out, &name);
-                    entry(out, found);
-                }
-                out.push(b'}');
+                self.by_category(out, of.categories.iter().map(|of| (of.category, read(of))), limit);
             }
-            Reading::OfValue(read) => events_by_value(out, read(self.of), self.limit),
-            Reading::OfProductValue(read) => match read(self.of) {
-                Some(values) => events_by_value(out, values, self.limit),
+            Reading::OfValue(read) => self.events_by_value(out, read(of), limit),
+            Reading::OfProductValue(read) => match read(of) {
+                Some(values) => self.events_by_value(out, values, limit),
                 None => scalar(out, None),
             },
         }
     }
-}
 
-/// Writes the map of events by value.
-fn events_by_value(out: &mut Vec<u8>, values: &[ValueFeatures], most: usize) {
-    let entries = values.iter().map(|of| ((of.key, of.value), Some(FeatureValue::Count(of.events))));
-    out.push(b'{');
-    for ((key, value), found) in largest(entries, most) {
-        comma(out);
-        string(out, &format!("{}={}", key.as_str(), value.as_str()));
-        entry(out, found);
+    fn by_product(
+        &mut self,
+        out: &mut Vec<u8>,
+        values: impl Iterator<Item = (ProductKey, Option<FeatureValue>)>,
+        most: usize,
+    ) {
+        let entries = &mut self.entries.products;
+        largest(entries, values, most);
+        out.push(b'{');
+        let product = |(product, _): &(ProductKey, FeatureValue)| *product;
+        self.names.list(out, self.dictionary, entries, product, b"", |out, _, (_, found)| entry(out, *found));
+        out.push(b'}');
     }
-    out.push(b'}');
+
+    fn by_category(
+        &mut self,
+        out: &mut Vec<u8>,
+        values: impl Iterator<Item = (CategoryKey, Option<FeatureValue>)>,
+        most: usize,
+    ) {
+        let entries = &mut self.entries.categories;
+        largest(entries, values, most);
+        out.push(b'{');
+        if !entries.is_empty() {
+            self.dictionary.category_names(
+                entries,
+                |(category, _)| *category,
+                |(_, found), name| {
+                    comma(out);
+                    string(out, name);
+                    entry(out, *found);
+                },
+            );
+        }
+        out.push(b'}');
+    }
+
+    /// Writes the map of events by value.
+    fn events_by_value(&mut self, out: &mut Vec<u8>, values: &[ValueFeatures], most: usize) {
+        let entries = &mut self.entries.values;
+        largest(entries, values.iter().map(|of| ((of.key, of.value), Some(FeatureValue::Count(of.events)))), most);
+        out.push(b'{');
+        for ((key, value), found) in entries {
+            comma(out);
+            out.push(b'"');
+            in_string(out, key.as_str());
+            out.push(b'=');
+            in_string(out, value.as_str());
+            out.push(b'"');
+            entry(out, *found);
+        }
+        out.push(b'}');
+    }
 }
 
 /// Writes the value of a map's entry, behind its name.
@@ -90,22 +154,24 @@ fn entry(out: &mut Vec<u8>, value: FeatureValue) {
     scalar(out, Some(value));
 }
 
-/// The entries with the largest values, largest first, ties by key; entries of users who did nothing are left out.
+/// Puts the entries with the largest values into `entries`, largest first, ties by key; entries of users who did nothing are
+/// left out.
 fn largest<K: Ord + Copy>(
-    entries: impl Iterator<Item = (K, Option<FeatureValue>)>,
+    entries: &mut Vec<(K, FeatureValue)>,
+    values: impl Iterator<Item = (K, Option<FeatureValue>)>,
     most: usize,
-) -> Vec<(K, FeatureValue)> {
-    let mut entries: Vec<(K, FeatureValue)> =
-        entries.filter_map(|(key, value)| Some((key, value.filter(|value| !value.is_zero())?))).collect();
+) {
+    entries.clear();
+    entries.extend(values.filter_map(|(key, value)| Some((key, value.filter(|value| !value.is_zero())?))));
     let order = |one: &(K, FeatureValue), other: &(K, FeatureValue)| {
         other.1.number().total_cmp(&one.1.number()).then(one.0.cmp(&other.0))
     };
     if entries.len() > most {
         entries.select_nth_unstable_by(most - 1, order);
         entries.truncate(most);
+        entries.shrink_to(ENTRIES_KEPT);
     }
     entries.sort_unstable_by(order);
-    entries
 }
 
 /// Writes a value, or null.
@@ -113,9 +179,25 @@ fn scalar(out: &mut Vec<u8>, value: Option<FeatureValue>) {
     match value {
         None => out.extend_from_slice(b"null"),
         Some(FeatureValue::Count(count)) => number(out, count),
-        // With a fraction always, so that its type is the same everywhere.
-        Some(FeatureValue::Mean(mean)) => write!(out, "{mean:?}").expect("a Vec takes everything"),
-        Some(FeatureValue::Time(at)) => string(out, &instant::text(at)),
+        Some(FeatureValue::Mean(mean)) => fraction(out, mean),
+        Some(FeatureValue::Time(at)) => {
+            out.push(b'"');
+            instant::write(out, at);
+            out.push(b'"');
+        }
+    }
+}
+
+/// Whole numbers below this are written without an exponent.
+const WHOLE_MAX: f64 = 1e15;
+
+/// Writes a number with a fraction always, so that its type is the same everywhere.
+fn fraction(out: &mut Vec<u8>, value: f64) {
+    if value.fract() == 0.0 && value.is_sign_positive() && value < WHOLE_MAX {
+        number(out, value as u64);
+        out.extend_from_slice(b".0");
+    } else {
+        write!(out, "{value:?}").expect("a Vec takes everything");
     }
 }
 
@@ -130,9 +212,9 @@ pub(crate) fn member(out: &mut Vec<u8>, name: &str) {
 pub(crate) fn object(
     out: &mut Vec<u8>,
     ids: &[(&str, &str)],
-    features: &[&Feature],
+    columns: &[FeatureColumn],
     values: Values<'_>,
-    (names, dictionary): (&mut NameCache, &Dictionary),
+    writer: &mut ValueWriter<'_>,
     as_of: &str,
 ) {
     out.push(b'{');
@@ -140,9 +222,9 @@ pub(crate) fn object(
         member(out, name);
         string(out, id);
     }
-    for feature in features {
-        member(out, feature.name);
-        values.write(out, feature, (&mut *names, dictionary));
+    for column in columns {
+        column.name(out);
+        writer.write(out, column.feature, values);
     }
     member(out, "as_of");
     string(out, as_of);
@@ -157,7 +239,11 @@ mod tests {
     fn the_largest_entries_come_first_and_nothing_is_left_out() {
         let count = |count| Some(FeatureValue::Count(count));
         let entries = [(1, count(2)), (2, count(0)), (3, None), (4, count(5)), (5, count(2)), (6, count(9))];
-        let keys = |most| largest(entries.into_iter(), most).into_iter().map(|(key, _)| key).collect::<Vec<i32>>();
+        let keys = |most| {
+            let mut largest_first = Vec::new();
+            largest(&mut largest_first, entries.into_iter(), most);
+            largest_first.into_iter().map(|(key, _)| key).collect::<Vec<i32>>()
+        };
         assert_eq!(keys(10), [6, 4, 1, 5]);
         assert_eq!(keys(3), [6, 4, 1]);
         assert_eq!(keys(1), [6]);
@@ -170,7 +256,9 @@ mod tests {
         let written = |attribute_views| {
             let (mut out, of) = (Vec::new(), UserFeatures { attribute_views, ..UserFeatures::default() });
             let values = Values { of: &of, product: None, limit: 10 };
-            values.write(&mut out, feature, (&mut NameCache::default(), &dictionary));
+            let (mut names, mut entries) = (NameCache::default(), MapEntries::default());
+            let mut writer = ValueWriter { names: &mut names, dictionary: &dictionary, entries: &mut entries };
+            writer.write(&mut out, feature, values);
             String::from_utf8(out).unwrap()
         };
         assert_eq!((written(None), written(Some(Vec::new()))), ("null".into(), "{}".into()));
@@ -187,6 +275,9 @@ mod tests {
         assert_eq!(written(Some(FeatureValue::Count(3))), "3");
         assert_eq!(written(Some(FeatureValue::Mean(5400.0))), "5400.0");
         assert_eq!(written(Some(FeatureValue::Mean(1.0 / 3.0))), "0.3333333333333333");
+        for mean in [0.0, -0.0, 1.0, 999_999_999_999_999.0, 1e15, 1e16, 1.5e300, 0.1, 1e-7] {
+            assert_eq!(written(Some(FeatureValue::Mean(mean))), format!("{mean:?}"));
+        }
         assert_eq!(written(Some(FeatureValue::Time(1_795_169_700_120))), r#""2026-11-20T10:15:00.120Z""#);
     }
 }

@@ -18,6 +18,12 @@ const ESCAPED: [bool; 256] = {
 /// Writes `text` as a JSON string.
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
+    in_string(out, text);
+    out.push(b'"');
+}
+
+/// Writes `text` as a part of a JSON string.
+pub(crate) fn in_string(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     let mut written = 0;
     for (at, byte) in bytes.iter().enumerate() {
@@ -28,7 +34,6 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
         }
     }
     out.extend_from_slice(&bytes[written..]);
-    out.push(b'"');
 }
 
 fn escape(out: &mut Vec<u8>, byte: u8) {
@@ -42,9 +47,20 @@ fn escape(out: &mut Vec<u8>, byte: u8) {
     }
 }
 
+/// The digits of the largest number.
+const DIGITS_MAX: usize = 20;
+
 /// Writes a whole number.
 pub(crate) fn number(out: &mut Vec<u8>, number: u64) {
-    write!(out, "{number}").expect("a Vec takes everything");
+    let (mut digits, mut from, mut left) = ([0; DIGITS_MAX], DIGITS_MAX, number);
+    loop {
+        from -= 1;
+        digits[from] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            return out.extend_from_slice(&digits[from..]);
+        }
+    }
 }
 
 /// Writes a number that is finite.
@@ -70,5 +86,16 @@ mod tests {
         let mut out = Vec::new();
         string(&mut out, &text);
         assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+    }
+
+    #[test]
+    fn numbers_are_their_digits() {
+        for exponent in 0..20 {
+            for found in [10_u64.pow(exponent), 10_u64.pow(exponent) - 1, u64::MAX - 10_u64.pow(exponent)] {
+                let mut out = Vec::new();
+                number(&mut out, found);
+                assert_eq!(String::from_utf8(out).unwrap(), found.to_string());
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod demographics;
 pub(crate) mod followed;
+mod plan;
 mod question;
 mod table;
 
@@ -10,15 +11,14 @@ use std::sync::Arc;
 use axum::extract::{Extension, State};
 use axum::routing::on;
 use dataflow::features::{FEATURES, Feature, Reading};
-use dataflow::freshness::InputKind;
-use dataflow::index_reader::{IndexReader, ProductFeatures};
-use dataflow::product_attributes::AttributeSlot;
+use dataflow::index_reader::ProductFeatures;
 use hyper::header::HeaderMap;
 use hyper::{Response, Uri};
 
+use self::plan::{FeaturePlan, inputs};
 use self::question::Question;
 use crate::answer::features::schemas::{self, DescribedFeature, FeatureList};
-use crate::answer::features::{Values, object};
+use crate::answer::features::{ValueWriter, Values, object};
 use crate::answer::{self, instant};
 use crate::body::Body;
 use crate::buffers::{self, AnswerBuffers};
@@ -103,30 +103,6 @@ pub(crate) static OF_PAIR: Endpoint = Endpoint {
     }],
 };
 
-/// The features that are asked for, or all for which `is_default` holds if none is named.
-fn chosen(named: &[usize], is_default: impl Fn(&Feature) -> bool) -> Vec<&'static Feature> {
-    if named.is_empty() {
-        return FEATURES.iter().filter(|feature| is_default(feature)).collect();
-    }
-    named.iter().map(|at| &FEATURES[*at]).collect()
-}
-
-/// The slot of the attributes, if a feature is summed over products.
-fn sums<'a>(reader: &'a IndexReader, features: &[&Feature]) -> Option<&'a AttributeSlot> {
-    features.iter().any(|feature| feature.needs_sums()).then(|| reader.attributes())
-}
-
-/// The inputs that the features are made from.
-fn inputs(features: &[&Feature]) -> Vec<InputKind> {
-    let mut inputs: Vec<InputKind> = features.iter().map(|feature| feature.input).collect();
-    if features.iter().any(|feature| matches!(feature.reading, Reading::OfCategory(_))) {
-        inputs.push(InputKind::Shop);
-    }
-    inputs.sort_unstable();
-    inputs.dedup();
-    inputs
-}
-
 /// Whether features are kept.
 fn check_on(read: &ReadState) -> Result<(), Problem> {
     if read.reader.rules().features.enabled { Ok(()) } else { Err(Problem::FeaturesOff) }
@@ -143,7 +119,7 @@ async fn describe(
     let is_known =
         |feature: &Feature| enabled && (has_attributes || !matches!(feature.reading, Reading::OfProductValue(_)));
     let described = |feature: &'static Feature| {
-        let as_of = || read.admit(at, &inputs(&[feature]), &parameters).map(|age| instant::text(age.as_of));
+        let as_of = || read.admit(at, inputs(&[feature]), &parameters).map(|age| instant::text(age.as_of));
         Ok(DescribedFeature {
             name: feature.name,
             key: feature.key(),
@@ -163,15 +139,15 @@ async fn describe(
 fn of_user(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, Problem> {
     check_on(read)?;
     let (reader, ListRequest { headers, of: user, parameters, .. }) = (&read.reader, request);
-    let features = chosen(&parameters.features, |_| true);
-    buffers::with(|AnswerBuffers { out, as_of, names, .. }| {
+    let plan = FeaturePlan::of_users(&parameters.features);
+    buffers::with(|AnswerBuffers { out, as_of, names, features, entries, .. }| {
         let key = reader.dictionary().find_user(user);
         let view = reader.view(key);
-        let age = read.admit(view.as_of(), &inputs(&features), parameters)?;
-        let of = view.features(key, sums(reader, &features));
-        let values = Values { of: &of, product: None, limit: parameters.limit };
-        let as_of = as_of.text(age.as_of);
-        object(out, &[("user-id", user)], &features, values, (names, reader.dictionary()), as_of);
+        let age = read.admit(view.as_of(), plan.inputs, parameters)?;
+        let mut found = features.find(&view, [key], plan.wanted(reader));
+        let values = Values { of: found.features(0), product: None, limit: parameters.limit };
+        let mut writer = ValueWriter { names, dictionary: reader.dictionary(), entries };
+        object(out, &[("user-id", user)], &plan.columns, values, &mut writer, as_of.text(age.as_of));
         Ok(answer::json(headers, out, age.missing.as_deref()))
     })
 }
@@ -189,17 +165,19 @@ async fn of_pair(
     if let Some(positions) = &parameters.after {
         read.waits.wait_for(positions, parameters.wait).await?;
     }
-    let features = chosen(&parameters.features, |feature| matches!(feature.reading, Reading::OfProduct(_)));
-    buffers::with(|AnswerBuffers { out, as_of, names, .. }| {
+    let plan = FeaturePlan::of_pair(&parameters.features);
+    buffers::with(|AnswerBuffers { out, as_of, names, features, entries, .. }| {
         let key = reader.dictionary().find_user(&user);
         let view = reader.view(key);
-        let age = read.admit(view.as_of(), &inputs(&features), &parameters)?;
-        let of = view.features(key, sums(reader, &features));
+        let age = read.admit(view.as_of(), plan.inputs, &parameters)?;
+        let mut found = features.find(&view, [key], plan.wanted(reader));
+        let of = found.features(0);
         let of_product = reader.dictionary().find_product(&product).map(|product| of.of_product(product));
         let of_product = of_product.unwrap_or_else(ProductFeatures::unknown);
-        let values = Values { of: &of, product: Some(&of_product), limit: parameters.limit };
+        let values = Values { of, product: Some(&of_product), limit: parameters.limit };
         let ids = [("user-id", &*user), ("product-id", &*product)];
-        object(out, &ids, &features, values, (names, reader.dictionary()), as_of.text(age.as_of));
+        let mut writer = ValueWriter { names, dictionary: reader.dictionary(), entries };
+        object(out, &ids, &plan.columns, values, &mut writer, as_of.text(age.as_of));
         Ok(answer::json(HeaderMap::new(), out, age.missing.as_deref()))
     })
 }

@@ -206,6 +206,41 @@ fn many_users_come_as_rows_or_as_columns() {
     assert_eq!(many["rows"][500], json!({"user-id": "ada", "user_product_clicks": {"cup": 1}}));
 }
 
+/// The bytes of a user's own answer, without its time.
+fn alone(shop: &Shop, user: &str) -> String {
+    let answer = shop.get(&format!("/v1/users/{user}/features?limit=10"));
+    let (features, _) = answer.text().rsplit_once(r#","as_of":"#).expect("every answer has its time");
+    format!("{features}}}")
+}
+
+#[test]
+fn the_rows_of_many_users_are_the_answers_of_each_alone() {
+    for workers in [1, 2] {
+        let (shop, at) = (busy(workers, now_ms()), now_ms());
+        let interaction = |nth: u64| match nth % 3 {
+            0 => Interaction::View { time_on_page_ms: Some(nth * 7) },
+            1 => Interaction::View { time_on_page_ms: None },
+            _ => Interaction::Click,
+        };
+        let event = |nth: u64| {
+            did(&format!("user-{}", nth * 7 % 50), &format!("p{}", nth * nth % 23), interaction(nth), at - nth % 90_000)
+        };
+        for part in [0..1000, 1000..1100, 1100..1101] {
+            shop.happened(part.map(event));
+        }
+        let users: Vec<String> = (0..60).map(|nth| format!("user-{nth}")).chain(["ada".into(), "zoe".into()]).collect();
+        let rows: Vec<String> = users.iter().map(|user| alone(&shop, user)).collect();
+        let answer = post(&shop, &json!({"users": users}));
+        assert!(answer.text().starts_with(&format!(r#"{{"rows":[{}],"as_of":""#, rows.join(","))), "{}", answer.text());
+
+        // So much is stored of a bot that a serving thread leaves it to another one.
+        shop.happened((0..5000).map(|nth| did("bot", &format!("p{nth}"), Interaction::AddToCart, at)));
+        let rows = ["bot", "ada"].map(|user| alone(&shop, user)).join(",");
+        let answer = post(&shop, &json!({"users": ["bot", "ada"]}));
+        assert!(answer.text().starts_with(&format!(r#"{{"rows":[{rows}],"as_of":""#)), "{}", answer.text());
+    }
+}
+
 #[test]
 fn unknown_names_and_wrong_bodies_are_refused() {
     let shop = shop(1);

@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 use super::super::json::{comma, string};
-use super::member;
+use super::{FeatureColumn, member};
 
 /// Whether a table is written by rows or by columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -39,16 +39,20 @@ impl Cells {
     }
 }
 
+/// The values of a table, in parts of some rows each.
+pub(crate) struct TableParts<'a> {
+    /// Row by row.
+    pub(crate) parts: &'a [Cells],
+    /// For each row, its part and its number there.
+    pub(crate) places: &'a [(usize, usize)],
+}
+
 /// A table to be written.
 pub(crate) struct Table<'a> {
     /// The columns with ids, each with its name.
     pub(crate) ids: &'a [(&'a str, &'a [String])],
-    /// The names of the other columns.
-    pub(crate) names: &'a [&'a str],
-    /// The values of the other columns, in parts of some rows each, row by row.
-    pub(crate) parts: &'a [Cells],
-    /// For each row, its part and its number there.
-    pub(crate) places: &'a [(usize, usize)],
+    /// The other columns.
+    pub(crate) columns: &'a [FeatureColumn],
     /// What the shop knows of the user of each row, as JSON.
     pub(crate) demographics: Option<&'a [String]>,
 }
@@ -57,39 +61,55 @@ const DEMOGRAPHICS: &str = "demographics";
 
 impl Table<'_> {
     /// Writes the table and `as_of`.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, layout: Layout, as_of: &str) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>, layout: Layout, values: &TableParts<'_>, as_of: &str) {
         match layout {
-            Layout::Rows => self.rows(out),
-            Layout::Columns => self.columns(out),
+            Layout::Rows => {
+                self.begin_rows(out);
+                for row in 0..values.places.len() {
+                    self.row(out, row, |out| {
+                        for (nth, column) in self.columns.iter().enumerate() {
+                            column.name(out);
+                            out.extend_from_slice(self.cell(values, row, nth));
+                        }
+                    });
+                }
+                self.end_rows(out, as_of);
+            }
+            Layout::Columns => {
+                self.all_columns(out, values);
+                end(out, as_of);
+            }
         }
-        member(out, "as_of");
-        string(out, as_of);
+    }
+
+    /// Begins a table that is written row by row.
+    pub(crate) fn begin_rows(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"rows\":[");
+    }
+
+    /// Writes the next row; `features` writes the names and the values of the columns that are no ids.
+    pub(crate) fn row(&self, out: &mut Vec<u8>, row: usize, features: impl FnOnce(&mut Vec<u8>)) {
+        comma(out);
+        out.push(b'{');
+        for (name, ids) in self.ids {
+            member(out, name);
+            string(out, &ids[row]);
+        }
+        features(out);
+        if let Some(demographics) = self.demographics {
+            member(out, DEMOGRAPHICS);
+            out.extend_from_slice(demographics[row].as_bytes());
+        }
         out.push(b'}');
     }
 
-    fn rows(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"rows\":[");
-        for row in 0..self.places.len() {
-            comma(out);
-            out.push(b'{');
-            for (name, ids) in self.ids {
-                member(out, name);
-                string(out, &ids[row]);
-            }
-            for (column, name) in self.names.iter().enumerate() {
-                member(out, name);
-                out.extend_from_slice(self.cell(row, column));
-            }
-            if let Some(demographics) = self.demographics {
-                member(out, DEMOGRAPHICS);
-                out.extend_from_slice(demographics[row].as_bytes());
-            }
-            out.push(b'}');
-        }
+    /// Ends a table that was written row by row, with `as_of`.
+    pub(crate) fn end_rows(&self, out: &mut Vec<u8>, as_of: &str) {
         out.push(b']');
+        end(out, as_of);
     }
 
-    fn columns(&self, out: &mut Vec<u8>) {
+    fn all_columns(&self, out: &mut Vec<u8>, values: &TableParts<'_>) {
         out.extend_from_slice(b"{\"columns\":{");
         for (name, ids) in self.ids {
             member(out, name);
@@ -100,12 +120,12 @@ impl Table<'_> {
             }
             out.push(b']');
         }
-        for (column, name) in self.names.iter().enumerate() {
-            member(out, name);
+        for (nth, column) in self.columns.iter().enumerate() {
+            column.name(out);
             out.push(b'[');
-            for row in 0..self.places.len() {
+            for row in 0..values.places.len() {
                 comma(out);
-                out.extend_from_slice(self.cell(row, column));
+                out.extend_from_slice(self.cell(values, row, nth));
             }
             out.push(b']');
         }
@@ -121,10 +141,16 @@ impl Table<'_> {
         out.push(b'}');
     }
 
-    fn cell(&self, row: usize, column: usize) -> &[u8] {
-        let (part, nth) = self.places[row];
-        self.parts[part].get(nth * self.names.len() + column)
+    fn cell<'v>(&self, values: &'v TableParts<'_>, row: usize, column: usize) -> &'v [u8] {
+        let (part, nth) = values.places[row];
+        values.parts[part].get(nth * self.columns.len() + column)
     }
+}
+
+fn end(out: &mut Vec<u8>, as_of: &str) {
+    member(out, "as_of");
+    string(out, as_of);
+    out.push(b'}');
 }
 
 #[cfg(test)]
@@ -139,30 +165,27 @@ mod tests {
         }
         let users = ["u".to_owned(), "v".into(), "w\"".into()];
         let demographics = ["null", r#"{"age": 36}"#, "{}"].map(str::to_owned);
-        let table = Table {
-            ids: &[("user-id", &users)],
-            names: &["f", "g"],
-            parts: &parts,
-            places: &[(0, 1), (1, 0), (0, 0)],
-            demographics: Some(&demographics),
-        };
+        let columns = ["user_product_views", "user_product_clicks"]
+            .map(|name| FeatureColumn::of(dataflow::features::find(name).unwrap()));
+        let table = Table { ids: &[("user-id", &users)], columns: &columns, demographics: Some(&demographics) };
+        let values = TableParts { parts: &parts, places: &[(0, 1), (1, 0), (0, 0)] };
         let written = |layout| {
             let mut out = Vec::new();
-            table.write(&mut out, layout, "now");
+            table.write(&mut out, layout, &values, "now");
             serde_json::from_slice::<serde_json::Value>(&out).unwrap()
         };
         assert_eq!(
             written(Layout::Rows),
             serde_json::json!({"as_of": "now", "rows": [
-                {"user-id": "u", "f": 3, "g": null, "demographics": null},
-                {"user-id": "v", "f": 2, "g": {"a": 7}, "demographics": {"age": 36}},
-                {"user-id": "w\"", "f": 1, "g": {}, "demographics": {}},
+                {"user-id": "u", "user_product_views": 3, "user_product_clicks": null, "demographics": null},
+                {"user-id": "v", "user_product_views": 2, "user_product_clicks": {"a": 7}, "demographics": {"age": 36}},
+                {"user-id": "w\"", "user_product_views": 1, "user_product_clicks": {}, "demographics": {}},
             ]})
         );
         assert_eq!(
             written(Layout::Columns),
             serde_json::json!({"as_of": "now", "columns": {
-                "user-id": ["u", "v", "w\""], "f": [3, 2, 1], "g": [null, {"a": 7}, {}],
+                "user-id": ["u", "v", "w\""], "user_product_views": [3, 2, 1], "user_product_clicks": [null, {"a": 7}, {}],
                 "demographics": [null, {"age": 36}, {}],
             }})
         );

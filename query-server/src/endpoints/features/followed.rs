@@ -53,7 +53,7 @@ impl Follows for FollowedFeatures {
     }
 
     fn is_elsewhere(&self, operations: &Operations) -> bool {
-        !table::by_owner(&operations.read, &self.question).1.is_empty()
+        table::has_users_elsewhere(&operations.read, &self.question)
     }
 
     async fn read(&self, operations: &Operations) -> Result<Bytes, Problem> {

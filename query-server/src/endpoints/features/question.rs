@@ -96,6 +96,12 @@ impl Question {
         Ok(question)
     }
 
+    /// The columns with ids, each with its name.
+    pub(super) fn ids(&self) -> Vec<(&'static str, &[String])> {
+        let all = [("user-id", &*self.users), ("product-id", &*self.products)];
+        all.into_iter().filter(|(_, ids)| !ids.is_empty()).collect()
+    }
+
     /// The body of a request for the columns of some rows, without demographics.
     pub(super) fn part(&self, rows: &[usize]) -> Vec<u8> {
         let ids = |all: &[String]| rows.iter().filter_map(|row| all.get(*row).cloned()).collect::<Vec<_>>();

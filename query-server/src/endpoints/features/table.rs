@@ -1,18 +1,21 @@
 //! `POST /v1/features`: features of many users, by rows or by columns.
 //!
 //! ```text
-//! users ─┬▶ those held here ─────▶ read from one view ────────┐
+//! users ─┬▶ all held here ───────▶ read from one view, each row written into the answer as it is read
+//!        ├▶ those held here ─────▶ read from one view ────────┐
 //!        └▶ those held elsewhere ─▶ one request a process ────┴▶ one table, as of the earliest part
 //! ```
-//! Each part is as of one tick. A table of several processes holds everything up to the earliest of these ticks.
+//! Each part is as of one tick. A table of several processes holds everything up to the earliest of these ticks. A serving thread
+//! reads a table itself, unless so much is stored of its users that other requests would wait: another thread reads that.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use axum::extract::{Extension, State};
 use bytes::Bytes;
-use dataflow::features::Feature;
-use dataflow::index_reader::ProductFeatures;
+use dataflow::ids::UserKey;
+use dataflow::index_reader::{FoundUsers, ProductFeatures};
 use http_body_util::BodyExt;
 use hyper::header::HeaderMap;
 use hyper::{Method, Response, Uri};
@@ -20,10 +23,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::events::split::Framing;
+use super::plan::FeaturePlan;
 use super::question::Question;
-use super::{check_on, chosen, demographics, inputs, sums};
-use crate::answer::features::Values;
-use crate::answer::features::table::{Cells, Table};
+use super::{check_on, demographics};
+use crate::answer::features::table::{Cells, Layout, Table, TableParts};
+use crate::answer::features::{FeatureColumn, ValueWriter, Values};
 use crate::answer::{self, MISSING, instant};
 use crate::body::Body;
 use crate::buffers::{self, AnswerBuffers};
@@ -31,11 +35,16 @@ use crate::forward::{self, BROKEN};
 use crate::operations::Operations;
 use crate::parameters::Parameters;
 use crate::problem::{OwnerFailure, Problem};
-use crate::read_state::ReadState;
+use crate::read_state::{ListAge, ReadState};
 use crate::request_body::RequestBody;
 
-/// Users that are read in the serving thread itself: some dozens of microseconds each at most.
-const READ_AT_ONCE_MAX: usize = 8;
+/// The most users that are read in the serving thread itself, and the most rows that are stored of them: some hundreds of
+/// microseconds.
+const USERS_AT_ONCE_MAX: usize = 256;
+const ROWS_AT_ONCE_MAX: usize = 4096;
+
+/// The bytes that a row of an answer usually needs.
+const ROW_BYTES: usize = 512;
 
 /// Some rows of a table.
 struct Part {
@@ -75,39 +84,53 @@ pub(super) async fn answer(
     request: (&Uri, &HeaderMap),
     demographics: Option<Vec<String>>,
 ) -> Result<Response<Body>, Problem> {
-    let (here, elsewhere) = by_owner(read, question);
+    let keys: Vec<UserKey> = question.users.iter().map(|user| read.reader.dictionary().find_user(user)).collect();
+    let (here, elsewhere) = by_owner(read, &keys);
     let shown = forward::shown(request.1);
     if shown.is_some() && !elsewhere.is_empty() {
         return Err(Problem::Misrouted);
     }
-    let features = chosen(&question.features, |_| true);
-    let asked = ask_owners(read, question, &elsewhere, &features, request)?;
+    let plan = FeaturePlan::of_users(&question.features);
+    let asked = ask_owners(read, question, &elsewhere, &plan, request)?;
     if let Some(positions) = &parameters.after {
         read.waits.wait_for(positions, parameters.wait).await?;
     }
     if let Some(shown) = shown {
         read.waits.wait_for_tick(shown, read.wait_max()).await?;
     }
+    let whole = elsewhere.is_empty() && question.layout == Layout::Rows;
+    let own = OwnRows { read: read.clone(), question: question.clone(), plan, keys, rows: here, parameters };
+    if whole {
+        let make = move |own: &OwnRows, most: usize| rows_answer(own, most, demographics.as_deref());
+        return at_once_or_later(own, make).await;
+    }
     let mut places = vec![(0, 0); question.users.len()];
-    here.iter().enumerate().for_each(|(nth, row)| places[*row] = (0, nth));
-    let mut parts = vec![own_part(read, question, here, &features, parameters).await?];
+    own.rows.iter().enumerate().for_each(|(nth, row)| places[*row] = (0, nth));
+    let plan = own.plan.clone();
+    let mut parts = vec![at_once_or_later(own, own_part).await?];
     for (part, (asked, rows)) in (1..).zip(asked.into_iter().zip(elsewhere.values())) {
         parts.push(asked.await.expect("asking another process does not panic")?);
         rows.iter().enumerate().for_each(|(nth, row)| places[*row] = (part, nth));
     }
-    Ok(write(question, &features, parts, &places, demographics.as_deref()))
+    Ok(write(question, &plan, parts, &places, demographics.as_deref()))
 }
 
 /// The rows whose users this process holds, and those of each other process.
-pub(super) fn by_owner(read: &ReadState, question: &Question) -> (Vec<usize>, BTreeMap<usize, Vec<usize>>) {
-    let (mut here, mut elsewhere) = (Vec::new(), BTreeMap::<usize, Vec<usize>>::new());
-    for (row, user) in question.users.iter().enumerate() {
-        match read.reader.owner_elsewhere(read.reader.dictionary().find_user(user)) {
+fn by_owner(read: &ReadState, keys: &[UserKey]) -> (Vec<usize>, BTreeMap<usize, Vec<usize>>) {
+    let (mut here, mut elsewhere) = (Vec::with_capacity(keys.len()), BTreeMap::<usize, Vec<usize>>::new());
+    for (row, user) in keys.iter().enumerate() {
+        match read.reader.owner_elsewhere(*user) {
             None => here.push(row),
             Some(owner) => elsewhere.entry(owner).or_default().push(row),
         }
     }
     (here, elsewhere)
+}
+
+/// Whether another process holds a user of a question.
+pub(super) fn has_users_elsewhere(read: &ReadState, question: &Question) -> bool {
+    let mut keys = question.users.iter().map(|user| read.reader.dictionary().find_user(user));
+    keys.any(|user| read.reader.owner_elsewhere(user).is_some())
 }
 
 type Asked = tokio::task::JoinHandle<Result<Part, Problem>>;
@@ -117,7 +140,7 @@ fn ask_owners(
     read: &ReadState,
     question: &Question,
     elsewhere: &BTreeMap<usize, Vec<usize>>,
-    features: &[&'static Feature],
+    plan: &Arc<FeaturePlan>,
     (uri, headers): (&Uri, &HeaderMap),
 ) -> Result<Vec<Asked>, Problem> {
     if elsewhere.is_empty() {
@@ -126,14 +149,14 @@ fn ask_owners(
     let forward = read.forward.as_ref().ok_or(Problem::Misrouted)?;
     let ask = |(owner, rows): (&usize, &Vec<usize>)| {
         let answer = forward.send(*owner, &Method::POST, uri, headers, Bytes::from(question.part(rows)));
-        let (features, rows) = (features.to_vec(), rows.len());
-        tokio::spawn(async move { part_of(answer.await?, &features, rows).await })
+        let (plan, rows) = (plan.clone(), rows.len());
+        tokio::spawn(async move { part_of(answer.await?, &plan, rows).await })
     };
     Ok(elsewhere.iter().map(ask).collect())
 }
 
 /// The answer of another process.
-async fn part_of(answer: Response<Body>, features: &[&Feature], rows: usize) -> Result<Part, Problem> {
+async fn part_of(answer: Response<Body>, plan: &FeaturePlan, rows: usize) -> Result<Part, Problem> {
     #[derive(Deserialize)]
     struct Answered<'a> {
         #[serde(borrow)]
@@ -147,7 +170,7 @@ async fn part_of(answer: Response<Body>, features: &[&Feature], rows: usize) -> 
     let bytes = answer.into_body().collect().await.map_err(|_| BROKEN)?.to_bytes();
     let answered: Answered<'_> = serde_json::from_slice(&bytes).map_err(|_| BROKEN)?;
     let columns: Option<Vec<&Vec<&RawValue>>> =
-        features.iter().map(|feature| answered.columns.get(feature.name)).collect();
+        plan.columns.iter().map(|column| answered.columns.get(column.feature.name)).collect();
     let columns = columns.filter(|columns| columns.iter().all(|column| column.len() == rows)).ok_or(BROKEN)?;
     let mut cells = Cells::default();
     for row in 0..rows {
@@ -156,52 +179,125 @@ async fn part_of(answer: Response<Body>, features: &[&Feature], rows: usize) -> 
     Ok(Part { cells, as_of: answered.as_of.to_owned(), missing })
 }
 
-/// The rows whose users this process holds. Many rows are read outside the serving threads.
-async fn own_part(
-    read: &Arc<ReadState>,
-    question: &Arc<Question>,
+/// The rows whose users this process holds, and all that is needed to read them.
+struct OwnRows {
+    read: Arc<ReadState>,
+    question: Arc<Question>,
+    plan: Arc<FeaturePlan>,
+    /// The users of all rows of the question.
+    keys: Vec<UserKey>,
+    /// The numbers of the rows.
     rows: Vec<usize>,
-    features: &[&'static Feature],
     parameters: Parameters,
-) -> Result<Part, Problem> {
-    if rows.len() <= READ_AT_ONCE_MAX {
-        return read_rows(read, question, &rows, features, &parameters);
-    }
-    let (read, question, features) = (read.clone(), question.clone(), features.to_vec());
-    let reading = tokio::task::spawn_blocking(move || read_rows(&read, &question, &rows, &features, &parameters));
-    reading.await.expect("reading features does not panic")
 }
 
-fn read_rows(
-    read: &ReadState,
-    question: &Question,
-    rows: &[usize],
-    features: &[&Feature],
-    parameters: &Parameters,
-) -> Result<Part, Problem> {
-    let dictionary = read.reader.dictionary();
-    let view = read.reader.wide_view_any();
-    let age = read.admit(view.as_of(), &inputs(features), parameters)?;
-    let mut cells = Cells::default();
-    buffers::with(|AnswerBuffers { names, .. }| {
-        for row in rows {
-            let of = view.features_of(dictionary.find_user(&question.users[*row]), sums(&read.reader, features));
-            let product = question.products.get(*row).map(|id| {
-                let product = dictionary.find_product(id);
-                product.map_or_else(ProductFeatures::unknown, |product| of.of_product(product))
-            });
-            let values = Values { of: &of, product: product.as_ref(), limit: question.limit };
-            for feature in features {
-                cells.push(|out| values.write(out, feature, (&mut *names, dictionary)));
+/// Reads in this thread, or in another one if too much is stored of the users. `make` is given the most stored rows that it may
+/// read, and makes nothing if there are more.
+async fn at_once_or_later<T: Send + 'static>(
+    own: OwnRows,
+    make: impl Fn(&OwnRows, usize) -> Result<Option<T>, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    if own.rows.len() <= USERS_AT_ONCE_MAX
+        && let Some(made) = make(&own, ROWS_AT_ONCE_MAX)?
+    {
+        return Ok(made);
+    }
+    let making = tokio::task::spawn_blocking(move || make(&own, usize::MAX));
+    Ok(making.await.expect("reading features does not panic")?.expect("any number of rows may be read"))
+}
+
+/// The rows that are read.
+struct RowReader<'r, 'v> {
+    own: &'v OwnRows,
+    found: FoundUsers<'r, 'v>,
+    writer: ValueWriter<'r>,
+}
+
+impl OwnRows {
+    /// Reads the rows as of now; nothing if more than `most` rows are stored of their users.
+    fn read(&self, most: usize, read: impl FnOnce(&mut RowReader<'_, '_>)) -> Result<Option<ListAge>, Problem> {
+        let reader = &self.read.reader;
+        let view = reader.wide_view_any();
+        let age = self.read.admit(view.as_of(), self.plan.inputs, &self.parameters)?;
+        buffers::with(|AnswerBuffers { names, features, entries, .. }| {
+            let users = self.rows.iter().map(|row| self.keys[*row]);
+            let found = features.find_wide(&view, users, self.plan.wanted(reader));
+            if found.rows() > most {
+                return Ok(None);
             }
+            let writer = ValueWriter { names, dictionary: reader.dictionary(), entries };
+            read(&mut RowReader { own: self, found, writer });
+            Ok(Some(age))
+        })
+    }
+}
+
+impl RowReader<'_, '_> {
+    /// Calls `write` with each column and its values; `nth` is the row's number among those that this process holds.
+    fn each_column(&mut self, nth: usize, mut write: impl FnMut(&mut ValueWriter<'_>, &FeatureColumn, Values<'_>)) {
+        let OwnRows { question, plan, rows, .. } = self.own;
+        let of = self.found.features(nth);
+        let product = question.products.get(rows[nth]).map(|id| {
+            let product = self.writer.dictionary.find_product(id);
+            product.map_or_else(ProductFeatures::unknown, |product| of.of_product(product))
+        });
+        let values = Values { of, product: product.as_ref(), limit: question.limit };
+        plan.columns.iter().for_each(|column| write(&mut self.writer, column, values));
+    }
+}
+
+/// The answer of a process that holds all users, by rows.
+fn rows_answer(own: &OwnRows, most: usize, demographics: Option<&[String]>) -> Result<Option<Response<Body>>, Problem> {
+    let ids = own.question.ids();
+    let table = Table { ids: &ids, columns: &own.plan.columns, demographics };
+    let mut out = Vec::with_capacity((own.rows.len() + 1) * ROW_BYTES);
+    table.begin_rows(&mut out);
+    let age = own.read(most, |reader| {
+        // Where the values of a user are written of whom nothing is stored: they are those of every such user.
+        let mut of_stranger: Option<Range<usize>> = None;
+        for (nth, row) in own.rows.iter().enumerate() {
+            let is_known = reader.found.is_known(nth);
+            table.row(&mut out, *row, |out| match of_stranger.clone() {
+                Some(written) if !is_known => out.extend_from_within(written),
+                _ => {
+                    let start = out.len();
+                    reader.each_column(nth, |writer, column, values| {
+                        column.name(out);
+                        writer.write(out, column.feature, values);
+                    });
+                    if !is_known {
+                        of_stranger = Some(start..out.len());
+                    }
+                }
+            });
         }
-    });
-    Ok(Part { cells, as_of: instant::text(age.as_of), missing: age.missing.map(|names| names.to_string()) })
+    })?;
+    Ok(age.map(|age| {
+        table.end_rows(&mut out, &instant::text(age.as_of));
+        answer::json_of(HeaderMap::new(), out.into(), age.missing.as_deref())
+    }))
+}
+
+/// The values of the rows that this process holds.
+fn own_part(own: &OwnRows, most: usize) -> Result<Option<Part>, Problem> {
+    let mut cells = Cells::default();
+    let age = own.read(most, |reader| {
+        for nth in 0..own.rows.len() {
+            reader.each_column(nth, |writer, column, values| {
+                cells.push(|out| writer.write(out, column.feature, values));
+            });
+        }
+    })?;
+    Ok(age.map(|ListAge { as_of, missing }| Part {
+        cells,
+        as_of: instant::text(as_of),
+        missing: missing.map(|names| names.to_string()),
+    }))
 }
 
 fn write(
     question: &Question,
-    features: &[&Feature],
+    plan: &FeaturePlan,
     parts: Vec<Part>,
     places: &[(usize, usize)],
     demographics: Option<&[String]>,
@@ -209,13 +305,9 @@ fn write(
     let missing = parts.iter().find_map(|part| part.missing.clone());
     // Texts of one form: the earliest is the least.
     let as_of = parts.iter().map(|part| part.as_of.clone()).min().unwrap_or_default();
-    let names: Vec<&str> = features.iter().map(|feature| feature.name).collect();
-    let ids: [(&str, &[String]); 2] = [("user-id", &question.users), ("product-id", &question.products)];
-    let ids = if question.products.is_empty() { &ids[..1] } else { &ids[..] };
     let cells: Vec<Cells> = parts.into_iter().map(|part| part.cells).collect();
-    let table = Table { ids, names: &names, parts: &cells, places, demographics };
-    buffers::with(|AnswerBuffers { out, .. }| {
-        table.write(out, question.layout, &as_of);
-        answer::json(HeaderMap::new(), out, missing.as_deref())
-    })
+    let table = Table { ids: &question.ids(), columns: &plan.columns, demographics };
+    let mut out = Vec::with_capacity((places.len() + 1) * ROW_BYTES);
+    table.write(&mut out, question.layout, &TableParts { parts: &cells, places }, &as_of);
+    answer::json_of(HeaderMap::new(), out.into(), missing.as_deref())
 }
