@@ -25,6 +25,8 @@ const FRAMING_BYTES: usize = 36;
 const DEFAULTS: &[(&[&str], &str)] = &[
     // Sent at once: a request waits for its acknowledgement, and batches form by themselves while others are under way.
     (&["linger.ms", "queue.buffering.max.ms"], "0"),
+    // A request is not held back until the broker has confirmed the bytes of the request before it.
+    (&["socket.nagle.disable"], "true"),
     // After how many milliseconds a caller hears that the broker is away.
     (&["message.timeout.ms", "delivery.timeout.ms"], "5000"),
     // A missing topic is known as missing before the records for it time out.
