@@ -4,7 +4,7 @@
 //! `freshness/archived.rs`, the same beside the archiver.
 
 mod archived;
-mod echo;
+pub(super) mod echo;
 mod probe;
 
 use std::time::{Duration, Instant};

@@ -1,13 +1,15 @@
 //! From a request that writes a merchandising rule to the first answer whose list follows it, while 50 k events a second arrive.
 //!
 //! A rule hides the newest product of a history, and is deleted again. The request is answered when the rule is durable in Kafka
-//! and visible, so the time holds a write that all replicas acknowledge, and a tick.
+//! and visible, so the time holds a write that all replicas acknowledge, and a tick. How long Kafka itself takes for such a
+//! record meanwhile is shown by a bare producer and a bare consumer on a topic of their own (`freshness/echo.rs`).
 
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use vitrine::clock::wall_ms;
 
+use crate::bench::freshness::echo::Echo;
 use crate::bench::lookups::{BUSY_EVENTS_PER_S, stop};
 use crate::child;
 use crate::context::Context;
@@ -22,7 +24,12 @@ use crate::topic::{self, Thorough};
 
 const SHOWN_MAX: Duration = Duration::from_secs(30);
 const WARM_UP: Duration = Duration::from_secs(2);
+/// The topic of the bare producer.
+const ECHO: &str = "rules-echo";
 const PROBES_APART_MS: f64 = 40.0;
+/// As the product writes.
+const ECHO_PRODUCER: [(&str, &str); 3] = [("acks", "all"), ("linger.ms", "0"), ("socket.nagle.disable", "true")];
+
 const HISTORY: &[u8] = b"GET /v1/users/probe/history HTTP/1.1\r\nhost: vitrine\r\n\r\n";
 const NEWEST: &[u8] = b"\"probe-b\"";
 const BODY: &str = r#"{"rule":"hide","product":"probe-b"}"#;
@@ -56,6 +63,7 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
         }
     }
     let tick_ms = ms(since.elapsed()) / (tick_count(&product)? - ticks);
+    let echo_ms = echo_ms(context, probes)?;
     stop(visitors);
     product.stop();
     let p99 = percentile(&latencies_ms, 99.0);
@@ -63,7 +71,26 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
     figures.put("rule_p50_ms", median(&latencies_ms));
     figures.put("rule_p99_ms", p99);
     figures.put("rule_over_tick_p99_ms", p99 - tick_ms);
+    figures.put("rule_echo_p50_ms", median(&echo_ms));
+    figures.put("rule_echo_p99_ms", percentile(&echo_ms, 99.0));
     Ok(())
+}
+
+/// How long records take from a bare producer to a bare consumer, one by one at random moments.
+fn echo_ms(context: &Context, probes: usize) -> anyhow::Result<Vec<f64>> {
+    let brokers = context.broker().bootstrap();
+    context.broker().create_topic(ECHO, 1);
+    let echo = Echo::start(brokers, ECHO)?;
+    let producer = Thorough(topic::producer(brokers, &ECHO_PRODUCER)?);
+    let (mut rng, mut latencies_ms) = (shop(0).rng("moments of echoes"), Vec::new());
+    for number in 0..probes {
+        rest(Duration::from_secs_f64(PROBES_APART_MS * rng.unit() / 1e3));
+        let (id, sent) = (format!("probe-{number}"), Instant::now());
+        topic::send(&producer.0, ECHO, 0, &format!(r#"{{"product_id":"{id}"}}"#))?;
+        latencies_ms.push(ms(echo.wait(&id)?.duration_since(sent)));
+        producer.0.poll(Duration::ZERO);
+    }
+    Ok(latencies_ms)
 }
 
 /// Waits until the history shows its newest product, or does not.

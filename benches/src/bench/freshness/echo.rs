@@ -18,7 +18,7 @@ use crate::latencies::contains;
 const MARK: &[u8] = b"\"probe-";
 
 /// A consuming thread, ended on drop.
-pub(super) struct Echo {
+pub(in crate::bench) struct Echo {
     arrivals: Receiver<(Instant, Vec<u8>)>,
     stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -26,7 +26,7 @@ pub(super) struct Echo {
 
 impl Echo {
     /// Starts reading at the topic's end.
-    pub(super) fn start(brokers: &str, topic: &str) -> anyhow::Result<Echo> {
+    pub(in crate::bench) fn start(brokers: &str, topic: &str) -> anyhow::Result<Echo> {
         let consumer = floor::consumer(brokers, topic, Offset::End)?;
         let (arrive, arrivals) = mpsc::channel();
         let stopped = Arc::new(AtomicBool::new(false));
@@ -38,7 +38,7 @@ impl Echo {
     }
 
     /// When the record with this product arrived.
-    pub(super) fn wait(&self, product_id: &str) -> anyhow::Result<Instant> {
+    pub(in crate::bench) fn wait(&self, product_id: &str) -> anyhow::Result<Instant> {
         let needle = format!("\"{product_id}\"");
         loop {
             let (at, payload) = self.arrivals.recv_timeout(SHOWN_MAX).context("no echo")?;
