@@ -136,6 +136,3 @@ impl WideView<'_> {
         reader.find_wide(self, [user], WantedRows::all(sums)).features(0).clone()
     }
 }
-
-#[cfg(test)]
-mod tests;

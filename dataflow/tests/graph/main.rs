@@ -7,6 +7,7 @@
 
 mod attributes;
 mod dictionary;
+mod feature_reader;
 mod features;
 mod history;
 mod point_in_time;

@@ -6,16 +6,22 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::*;
-use crate::dictionary::Dictionary;
-use crate::ids::{Ids, RowKey};
-use crate::rules::{Features, KeyNames, Rules};
-use crate::short_text::ShortText;
-use crate::stepped::SteppedGraph;
-use crate::tables::{Catalogue, CatalogueRow, Interaction, LineRow, Lines, OrderRow, Orders, SessionEvent};
+use dataflow::dictionary::Dictionary;
+use dataflow::ids::{Ids, ProductKey, RowKey, UserKey};
+use dataflow::index_reader::{FeatureReader, FeatureRows, UserFeatures, WantedRows};
+use dataflow::rules::{Features, KeyNames, Rules};
+use dataflow::short_text::ShortText;
+use dataflow::stepped::SteppedGraph;
+use dataflow::tables::{Catalogue, CatalogueRow, Interaction, LineRow, Lines, OrderRow, Orders, SessionEvent};
+use dataflow::time::Millis;
 
 const USERS: usize = 40;
 const PRODUCTS: usize = 12;
+const EVERYTHING: FeatureRows = FeatureRows::SESSIONS
+    .and(FeatureRows::PURCHASES)
+    .and(FeatureRows::METADATA)
+    .and(FeatureRows::CATEGORIES)
+    .and(FeatureRows::ATTRIBUTES);
 
 /// A user, a product, and what the user did.
 type Did = (usize, usize, u8);
@@ -83,7 +89,8 @@ proptest! {
         }
         let (reader, mut together) = (shop.graph.reader(), FeatureReader::default());
         let (view, sums) = (reader.wide_view_any(), Some(reader.attributes()));
-        let mut found = together.find_wide(&view, shop.users.iter().copied(), WantedRows::all(sums));
+        let all = WantedRows::of(EVERYTHING, reader.attributes());
+        let mut found = together.find_wide(&view, shop.users.iter().copied(), all);
         prop_assert!(found.rows() >= shop.users.iter().map(|user| view.features(*user, None).products.len()).sum());
         for (nth, user) in shop.users.iter().enumerate() {
             prop_assert_eq!(found.features(nth), &view.features(*user, sums), "user {}", nth);
