@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::UserKey;
 use crate::time::{Millis, Time};
+use crate::trace::arranged::{PlainColumn, Storable};
 
 /// The time up to which a user is erased, combined by maximum; 0 if the user is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -25,6 +26,10 @@ impl Semigroup for ErasedUntil {
     fn plus_equals(&mut self, other: &Self) {
         self.0 = self.0.max(other.0);
     }
+}
+
+impl Storable for ErasedUntil {
+    type Column = PlainColumn<ErasedUntil>;
 }
 
 impl Monoid for ErasedUntil {

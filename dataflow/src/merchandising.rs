@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{CategoryKey, ProductKey};
 use crate::rules::ListSet;
 use crate::time::{Millis, Time};
+use crate::trace::arranged::{PlainColumn, Storable};
 
 pub use id_text::IdText;
 pub use list_rules::{Arranged, Arrangement, ListRules, Move, Moved, Shelf};
@@ -246,6 +247,10 @@ impl Semigroup for RuleVersion {
     fn plus_equals(&mut self, other: &Self) {
         *self = (*self).max(*other);
     }
+}
+
+impl Storable for RuleVersion {
+    type Column = PlainColumn<RuleVersion>;
 }
 
 impl Monoid for RuleVersion {

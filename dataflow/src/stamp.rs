@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::tables::{ColumnReader, ColumnWriter, Columns};
 use crate::time::{Millis, Time};
+use crate::trace::arranged::{PlainColumn, Storable};
 
 /// `time << 2 | kind`, combined by maximum.
 ///
@@ -74,6 +75,10 @@ impl Semigroup for Stamp {
     fn plus_equals(&mut self, other: &Self) {
         self.0 = self.0.max(other.0);
     }
+}
+
+impl Storable for Stamp {
+    type Column = PlainColumn<Stamp>;
 }
 
 impl Stamp {

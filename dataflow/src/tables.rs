@@ -19,13 +19,12 @@ pub mod stamps;
 
 use differential_dataflow::ExchangeData;
 use differential_dataflow::VecCollection;
-use differential_dataflow::difference::Semigroup;
 
 use crate::declare::declare_each;
 use crate::ids::{ProductKey, UserKey};
 use crate::rules::Rules;
 use crate::time::{Millis, Time};
-use crate::trace::arranged::{ByKey, EraseRule, KeepFirst, RetainRule, ValBatch, ValTrace};
+use crate::trace::arranged::{ByKey, EraseRule, KeepFirst, RetainRule, Storable, ValBatch, ValTrace};
 
 pub use catalogue::{Catalogue, CatalogueRow};
 pub use columns::{ColumnReader, ColumnWriter, Columns};
@@ -51,7 +50,7 @@ pub trait Table: Declared + 'static {
     /// The other fields of a row.
     type Value: ExchangeData + Columns + Copy;
     /// The difference of an update: a number of copies, or a state of its own.
-    type Diff: ExchangeData + Semigroup + Columns + Copy;
+    type Diff: ExchangeData + Storable + Columns + Copy;
     /// A row as sources give it.
     type Row: From<(Self::Key, Self::Value)> + Into<(Self::Key, Self::Value)>;
 

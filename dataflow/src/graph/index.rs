@@ -20,7 +20,7 @@ use crate::ids::ProductKey;
 use crate::merchandising::MerchList;
 use crate::rules::Rules;
 use crate::time::{Diff, Time};
-use crate::trace::arranged::{ByKey, ValBatch, by_key_in_place};
+use crate::trace::arranged::{ByKey, Storable, ValBatch, by_key_in_place};
 
 pub use crate::publish::snapshot::IndexBatches;
 pub use wiring::Wiring;
@@ -49,7 +49,7 @@ pub trait Index: Declared + 'static {
     /// A row as it is stored.
     type Stored: ExchangeData + Copy;
     /// The difference of a stored row: a number of copies, or a number that belongs to the row.
-    type Count: ExchangeData + Monoid + Copy;
+    type Count: ExchangeData + Monoid + Storable + Copy;
 
     /// Whether stored rows are in the order of the rows that readers get.
     const IN_ORDER: bool = true;

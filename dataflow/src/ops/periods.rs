@@ -23,7 +23,7 @@ use timely::progress::Antichain;
 
 use super::runs::add_up;
 use crate::time::{Millis, Time};
-use crate::trace::arranged::{ByKey, ValBatch, ValTrace};
+use crate::trace::arranged::{ByKey, Storable, ValBatch, ValTrace};
 use crate::trace::handle;
 
 /// How many changes are combined at a time, so that the changes of a large period are not all in memory at once.
@@ -76,7 +76,7 @@ pub fn compare<'s, K, V, R, D, S, L>(
 where
     K: ExchangeData + Copy,
     V: ExchangeData + Copy,
-    R: ExchangeData + Monoid + Copy,
+    R: ExchangeData + Monoid + Storable + Copy,
     D: Data,
     S: Data + Semigroup,
     L: FnMut(&K, &[(V, R)], &[(V, R)], &mut Vec<(D, S)>) + 'static,
@@ -126,7 +126,7 @@ fn release<K, V, R>(trace: &mut ValTrace<K, V, R>, frontier: Option<Time>, perio
 where
     K: ExchangeData + Copy,
     V: ExchangeData + Copy,
-    R: ExchangeData + Monoid + Copy,
+    R: ExchangeData + Monoid + Storable + Copy,
 {
     let since = frontier.map(|frontier| periods.last(frontier.saturating_sub(1)));
     let mut upper = Antichain::new();
@@ -139,7 +139,7 @@ fn keys_by_end<K, V, R>(batch: &ValBatch<K, V, R>, periods: &Periods, mut take: 
 where
     K: ExchangeData + Copy,
     V: ExchangeData + Copy,
-    R: ExchangeData + Monoid + Copy,
+    R: ExchangeData + Monoid + Storable + Copy,
 {
     let (first, last) = (batch.lower().as_option(), batch.upper().as_option());
     let only = first.zip(last).map(|(first, last)| [*first, *last - 1].map(|time| periods.end(time)));
@@ -221,7 +221,7 @@ impl<D: Data, S: Semigroup + Data> Combined<D, S> {
 type Opened<B> = (<B as Navigable>::Cursor, B);
 
 /// Reads the rows of keys as of two times. Keys come in ascending order, so cursors only move forward.
-struct TwoTimes<K: ExchangeData, V: ExchangeData, R: ExchangeData + Monoid> {
+struct TwoTimes<K: ExchangeData, V: ExchangeData, R: ExchangeData + Monoid + Storable> {
     batches: Vec<Opened<ValBatch<K, V, R>>>,
     before: Time,
     after: Time,
@@ -253,7 +253,7 @@ impl<K, V, R> TwoTimes<K, V, R>
 where
     K: ExchangeData + Copy,
     V: ExchangeData + Copy,
-    R: ExchangeData + Monoid + Copy,
+    R: ExchangeData + Monoid + Storable + Copy,
 {
     fn new(batches: Vec<ValBatch<K, V, R>>, before: Time, after: Time) -> Self {
         let batches = batches.into_iter().map(|batch| (batch.cursor(), batch)).collect();

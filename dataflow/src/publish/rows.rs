@@ -5,7 +5,7 @@ use differential_dataflow::trace::cursor::{Cursor, Navigable};
 
 use crate::ops::runs::add_up;
 use crate::time::Time;
-use crate::trace::arranged::ValBatch;
+use crate::trace::arranged::{Storable, ValBatch};
 use crate::trace::batch::cursor::ValCursor;
 use crate::trace::batch::find::BatchPlace;
 use crate::trace::walk::walk;
@@ -19,7 +19,7 @@ fn holders<'b, K, V, R>(
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Monoid + Ord + Clone + 'static,
+    R: Monoid + Storable,
 {
     batches.iter().filter_map(move |batch| {
         let mut cursor = batch.cursor();
@@ -30,7 +30,7 @@ where
 
 /// The same for a key whose places are known.
 #[inline]
-fn holders_at<'b, K: Ord, V, R>(
+fn holders_at<'b, K: Ord, V, R: Storable>(
     batches: &'b [ValBatch<K, V, R>],
     places: &[BatchPlace],
 ) -> impl Iterator<Item = (&'b ValBatch<K, V, R>, ValCursor<K, V, R>)> {
@@ -48,7 +48,7 @@ fn each_value<'b, K, V, R>(
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Monoid + Ord + Clone + 'static,
+    R: Monoid + Storable,
 {
     let mut count = 0;
     for (batch, mut cursor) in holders {
@@ -74,7 +74,7 @@ pub(crate) fn values<K, V, R>(batches: &[ValBatch<K, V, R>], key: &K, time: Time
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Monoid + Ord + Clone + 'static,
+    R: Monoid + Storable,
 {
     values_as(batches, key, time, |value, sum| Some((value.clone(), sum)), rows);
 }
@@ -88,7 +88,7 @@ pub(crate) fn values_at<K, V, R>(
 ) where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Monoid + Ord + Clone + 'static,
+    R: Monoid + Storable,
 {
     collect(holders_at(batches, places), time, |value, sum| Some((value.clone(), sum)), rows);
 }
@@ -103,7 +103,7 @@ pub(crate) fn values_as<K, V, R, W, S>(
 ) where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Monoid + Ord + Clone + 'static,
+    R: Monoid + Storable,
     W: Ord,
     S: Monoid + Ord,
 {
@@ -119,7 +119,7 @@ fn collect<'b, K, V, R, W, S>(
 ) where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Monoid + Ord + Clone + 'static,
+    R: Monoid + Storable,
     W: Ord,
     S: Monoid + Ord,
 {
@@ -135,7 +135,7 @@ fn collect<'b, K, V, R, W, S>(
 pub(crate) fn count<K, R>(batches: &[ValBatch<K, (), R>], key: &K, time: Time) -> R
 where
     K: Ord + Clone + 'static,
-    R: Monoid + Ord + Clone + 'static,
+    R: Monoid + Storable,
 {
     let mut count = R::zero();
     each_value(holders(batches, key), time, |(), sum| count.plus_equals(&sum));
@@ -152,7 +152,7 @@ pub(crate) fn first_values<K, V, R>(
 ) where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Monoid + Ord + Clone + 'static,
+    R: Monoid + Storable,
 {
     let mut cursors: Vec<_> = holders(batches, key).collect();
     while let Some(least) = cursors.iter().filter_map(|(batch, cursor)| cursor.get_val(batch)).min() {
@@ -178,7 +178,7 @@ pub(crate) fn all_values<K, V, R>(batches: &Vec<ValBatch<K, V, R>>, time: Time) 
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Monoid + Ord + Clone + 'static,
+    R: Monoid + Storable,
 {
     let mut rows = Vec::new();
     walk(batches, time, |key, value, sum| {

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use differential_dataflow::difference::Semigroup;
 use differential_dataflow::trace::BatchReader;
 use differential_dataflow::trace::cursor::{Cursor, Navigable};
 
 use crate::feed::position::Position;
 use crate::graph::{self, Index, Indexes};
 use crate::time::Time;
-use crate::trace::arranged::ValBatch;
+use crate::trace::arranged::{Storable, ValBatch};
 
 /// Batches of the published indexes.
 pub struct IndexBatches;
@@ -60,7 +59,7 @@ pub(crate) fn keys<K, V, R>(batches: &[ValBatch<K, V, R>]) -> Vec<K>
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Semigroup + Ord + Clone + 'static,
+    R: Storable,
 {
     let mut keys = Vec::new();
     for batch in batches {
@@ -80,7 +79,7 @@ pub(crate) fn newest_end<K, V, R>(batches: &[ValBatch<K, V, R>]) -> Time
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Semigroup + Ord + Clone + 'static,
+    R: Storable,
 {
     let batches = batches.iter().filter(|batch| !batch.is_empty());
     batches.map(|batch| batch.upper().as_option().copied().unwrap_or(Time::MAX)).max().unwrap_or_default()

@@ -11,7 +11,7 @@ use crate::ids::UserKey;
 use crate::rules::{Day, Rules};
 use crate::short_text::ShortText;
 use crate::time::Millis;
-use crate::trace::arranged::{EraseRule, KeepFirst, RetainRule, UserRows};
+use crate::trace::arranged::{EraseRule, KeepFirst, PlainColumn, RetainRule, Storable, UserRows};
 
 /// The number of values that are held for each value that is shown.
 const HELD_FOR_SHOWN: usize = 4;
@@ -162,6 +162,10 @@ impl Semigroup for ValueTally {
     fn plus_equals(&mut self, other: &Self) {
         self.add(*other);
     }
+}
+
+impl Storable for ValueTally {
+    type Column = PlainColumn<ValueTally>;
 }
 
 impl Monoid for ValueTally {

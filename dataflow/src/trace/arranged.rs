@@ -1,13 +1,14 @@
 //! The arrangements of this graph, and the two ways to make one: in the worker that has the rows, or after routing by a
 //! number.
 
-use differential_dataflow::difference::Semigroup;
 use differential_dataflow::{ExchangeData, VecCollection};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 
 pub use super::batch::ValBatch;
 pub use super::batch::builder::ValBuilder;
 pub use super::batch::keep::KeepFirst;
+pub use super::batch::packed::{Pack, PackedColumn, WHOLE, Word};
+pub use super::batch::storable::{PlainColumn, Storable};
 use super::erasing::Update;
 pub use super::erasing::{EraseRule, HeldRow, UserRows};
 pub use super::operator::{ByKey, ValTrace};
@@ -24,7 +25,7 @@ pub fn by_key_in_place<'s, K, V, R>(rows: Rows<'s, K, V, R>, name: &str) -> ByKe
 where
     K: ExchangeData,
     V: ExchangeData,
-    R: ExchangeData + Semigroup,
+    R: ExchangeData + Storable,
 {
     arrange(rows, Pipeline, None, name)
 }
@@ -38,7 +39,7 @@ pub fn by_key<'s, K, V, R>(
 where
     K: ExchangeData,
     V: ExchangeData,
-    R: ExchangeData + Semigroup,
+    R: ExchangeData + Storable,
 {
     by_key_keeping(rows, name, route, None)
 }
@@ -53,7 +54,7 @@ pub fn by_key_keeping<'s, K, V, R>(
 where
     K: ExchangeData,
     V: ExchangeData,
-    R: ExchangeData + Semigroup,
+    R: ExchangeData + Storable,
 {
     arrange(rows, Exchange::new(move |((key, _), _, _): &Update<K, V, R>| route(key)), keep, name)
 }
@@ -69,7 +70,7 @@ pub(crate) fn by_key_erasing<'s, K, V, R>(
 where
     K: ExchangeData,
     V: ExchangeData,
-    R: ExchangeData + Semigroup,
+    R: ExchangeData + Storable,
 {
     arrange_erasing(rows, Exchange::new(move |((key, _), _, _): &Update<K, V, R>| route(key)), keep, with, name)
 }
@@ -82,7 +83,7 @@ pub fn by_self<'s, K, R>(
 ) -> BySelf<'s, K, R>
 where
     K: ExchangeData,
-    R: ExchangeData + Semigroup,
+    R: ExchangeData + Storable,
 {
     by_key(rows.map(|key| (key, ())), name, route)
 }

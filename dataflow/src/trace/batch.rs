@@ -6,17 +6,20 @@
 //! updates  t,d t,d   t,d t,d       where each value's updates end is stored only if a value has several
 //! ```
 //! A spine compacts times: all updates of an old batch have the time up to which it is compacted, and in most tables the
-//! difference of every row is 1. A column whose values are all equal is stored as one value (`columns.rs`). An
+//! difference of every row is 1. A column whose values are all equal is stored as one value (`columns.rs`), and differences of
+//! several numbers are packed (`packed.rs`). An
 //! arrangement without values has the value `()`, which takes no space. Batches are made by a [`builder`] from ordered
 //! updates and by a [`merger`] from two batches, and read through a [`cursor`]; many keys at once are found by `find.rs`.
 
 mod assembly;
 pub mod builder;
-mod columns;
+pub(crate) mod columns;
 pub mod cursor;
 pub(crate) mod find;
 pub mod keep;
 pub mod merger;
+pub mod packed;
+pub mod storable;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +27,6 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 
-use differential_dataflow::difference::Semigroup;
 use differential_dataflow::trace::cursor::Navigable;
 use differential_dataflow::trace::{Batch, BatchReader, Description};
 use timely::progress::Antichain;
@@ -33,13 +35,14 @@ use self::columns::{Ends, Repeats};
 use self::cursor::ValCursor;
 use self::keep::Keep;
 use self::merger::ValMerger;
+use self::storable::{DiffColumn as _, Storable};
 use crate::time::Time;
 
 /// A batch of updates of `(K, V)` with the difference `R`. A clone shares the updates, also with other threads.
-pub struct ValBatch<K, V, R>(Arc<Contents<K, V, R>>);
+pub struct ValBatch<K, V, R: Storable>(Arc<Contents<K, V, R>>);
 
 /// The updates of a batch. A key has at least one value, and a value at least one update.
-struct Contents<K, V, R> {
+struct Contents<K, V, R: Storable> {
     keys: Vec<K>,
     /// Where the values of each key end.
     key_ends: Ends,
@@ -47,7 +50,7 @@ struct Contents<K, V, R> {
     /// Where the updates of each value end.
     value_ends: Ends,
     times: Repeats<Time>,
-    diffs: Repeats<R>,
+    diffs: R::Column,
     description: Description<Time>,
     /// The rules by which merging forgets rows.
     keep: Keep<V, R>,
@@ -55,13 +58,13 @@ struct Contents<K, V, R> {
     has_void: bool,
 }
 
-impl<K, V, R> Clone for ValBatch<K, V, R> {
+impl<K, V, R: Storable> Clone for ValBatch<K, V, R> {
     fn clone(&self) -> Self {
         ValBatch(Arc::clone(&self.0))
     }
 }
 
-impl<K, V, R> ValBatch<K, V, R> {
+impl<K, V, R: Storable> ValBatch<K, V, R> {
     /// The same batch, to be merged by the rules `keep`; `has_void` says whether some of its rows may be as good as none. It
     /// must not be shared yet.
     pub(super) fn keeping(mut self, keep: Keep<V, R>, has_void: bool) -> Self {
@@ -71,7 +74,7 @@ impl<K, V, R> ValBatch<K, V, R> {
     }
 }
 
-impl<K, V, R> Contents<K, V, R> {
+impl<K, V, R: Storable> Contents<K, V, R> {
     /// No updates yet, with space for this many keys, values and updates.
     fn with_capacity(keys: usize, values: usize, updates: usize, description: Description<Time>) -> Self {
         Contents {
@@ -80,7 +83,7 @@ impl<K, V, R> Contents<K, V, R> {
             values: Vec::with_capacity(values),
             value_ends: Ends::with_capacity(values),
             times: Repeats::with_capacity(updates),
-            diffs: Repeats::with_capacity(updates),
+            diffs: R::Column::with_capacity(updates),
             description,
             keep: Keep::default(),
             has_void: false,
@@ -111,11 +114,11 @@ impl<K, V, R> Contents<K, V, R> {
     }
 }
 
-impl<K, V, R> BatchReader for ValBatch<K, V, R> {
+impl<K, V, R: Storable> BatchReader for ValBatch<K, V, R> {
     type Time = Time;
 
     fn len(&self) -> usize {
-        self.0.diffs.len()
+        self.0.diffs.count()
     }
 
     fn description(&self) -> &Description<Time> {
@@ -127,7 +130,7 @@ impl<K, V, R> Navigable for ValBatch<K, V, R>
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Semigroup + Ord + 'static,
+    R: Storable,
 {
     type Cursor = ValCursor<K, V, R>;
 
@@ -140,7 +143,7 @@ impl<K, V, R> Batch for ValBatch<K, V, R>
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Semigroup + Ord + 'static,
+    R: Storable,
 {
     type Merger = ValMerger<K, V, R>;
 

@@ -3,7 +3,6 @@
 //! Times are totally ordered here, so one capability is enough: that of the earliest update not yet in a batch.
 
 use differential_dataflow::ExchangeData;
-use differential_dataflow::difference::Semigroup;
 use differential_dataflow::operators::arrange::{TraceAgent, TraceWriter};
 use differential_dataflow::trace::implementations::ContainerChunker;
 use differential_dataflow::trace::implementations::merge_batcher::MergeBatcher;
@@ -18,6 +17,7 @@ use timely::progress::Antichain;
 
 use super::appending::Appending;
 use super::batch::keep::Keep;
+use super::batch::storable::Storable;
 use super::batch::{ValBatch, builder::ValBuilder};
 use super::erasing::Updates;
 use super::merging;
@@ -27,7 +27,7 @@ use crate::time::Time;
 type Agent<K, V, R> = TraceAgent<Spine<ValBatch<K, V, R>>>;
 
 /// The updates that are not yet in a batch, and the trace into which batches go.
-pub(super) struct Collector<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> {
+pub(super) struct Collector<K: ExchangeData, V: ExchangeData, R: ExchangeData + Storable> {
     batcher: MergeBatcher<Appending<(K, V), Time, R>>,
     chunker: ContainerChunker<Updates<K, V, R>>,
     writer: TraceWriter<Spine<ValBatch<K, V, R>>>,
@@ -36,7 +36,7 @@ pub(super) struct Collector<K: ExchangeData, V: ExchangeData, R: ExchangeData + 
     closed: Antichain<Time>,
 }
 
-impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> Collector<K, V, R> {
+impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Storable> Collector<K, V, R> {
     /// A collector, and its trace, which forgets rows by the rules `keep`.
     pub(super) fn new(scope: Scope<'_, Time>, info: OperatorInfo, keep: Keep<V, R>) -> (Self, Agent<K, V, R>) {
         let activator = scope.activator_for(info.address.clone());

@@ -13,11 +13,11 @@ use std::rc::Rc;
 
 use differential_dataflow::ExchangeData;
 use differential_dataflow::consolidation::{consolidate, consolidate_updates};
-use differential_dataflow::difference::Semigroup;
 use differential_dataflow::trace::cursor::Cursor;
 use foldhash::fast::RandomState;
 
 use super::batch::ValBatch;
+use super::batch::storable::Storable;
 use super::walk::{self, walk, walk_key};
 use crate::erased_users::ErasedUsers;
 use crate::ids::UserKey;
@@ -103,7 +103,7 @@ pub(super) struct Erasing<K, V, R> {
     coming: BTreeMap<Time, HashMap<UserKey, Millis, RandomState>>,
 }
 
-impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> Erasing<K, V, R> {
+impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Storable> Erasing<K, V, R> {
     pub(super) fn new(rule: EraseRule<K, V, R>, restored_at: Option<Time>, listener: Rc<ErasedUsers>) -> Self {
         Erasing { rule, restored_at, settled: HashMap::default(), listener, coming: BTreeMap::new() }
     }
@@ -218,7 +218,7 @@ impl UserErasures {
 }
 
 /// Adds changes to the updates of a batch; returns whether there were any.
-pub(super) fn add_to<K: Ord, V: Ord, R: Semigroup>(
+pub(super) fn add_to<K: Ord, V: Ord, R: Storable>(
     chain: &mut Vec<Updates<K, V, R>>,
     changes: Updates<K, V, R>,
 ) -> bool {
@@ -241,7 +241,7 @@ pub(super) fn read_users<K, V, R>(
 ) where
     K: ExchangeData,
     V: ExchangeData,
-    R: ExchangeData + Semigroup,
+    R: ExchangeData + Storable,
 {
     let mut cursor = walk::cursor(batches);
     for user in users {

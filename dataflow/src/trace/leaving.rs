@@ -1,9 +1,9 @@
 //! [`Leaving`]: when the batches of an arrangement end so that rows can leave it, and which rows do.
 
 use differential_dataflow::ExchangeData;
-use differential_dataflow::difference::Semigroup;
 
 use super::batch::ValBatch;
+use super::batch::storable::Storable;
 use super::erasing::{Erasing, Updates};
 use super::retaining::Retaining;
 use crate::ids::UserKey;
@@ -15,7 +15,7 @@ pub(super) struct Leaving<K, V, R> {
     retaining: Option<Retaining<K, R>>,
 }
 
-impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> Leaving<K, V, R> {
+impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Storable> Leaving<K, V, R> {
     pub(super) fn new(erasing: Erasing<K, V, R>, retaining: Option<Retaining<K, R>>) -> Self {
         Leaving { erasing, retaining }
     }

@@ -11,7 +11,6 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use differential_dataflow::difference::Semigroup;
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
 use differential_dataflow::trace::implementations::spine_fueled::Spine;
 use differential_dataflow::{ExchangeData, VecCollection};
@@ -23,6 +22,7 @@ use timely::progress::Antichain;
 
 use super::batch::ValBatch;
 use super::batch::keep::{Keep, KeepFirst};
+use super::batch::storable::Storable;
 use super::collector::Collector;
 use super::erasing::{EraseRule, Erasing, Updates};
 use super::handle;
@@ -53,7 +53,7 @@ pub(super) fn arrange<'s, K, V, R>(
 where
     K: ExchangeData,
     V: ExchangeData,
-    R: ExchangeData + Semigroup,
+    R: ExchangeData + Storable,
 {
     let scope = rows.inner.scope();
     let mut reader = None;
@@ -97,7 +97,7 @@ pub(super) fn arrange_erasing<'s, K, V, R>(
 where
     K: ExchangeData,
     V: ExchangeData,
-    R: ExchangeData + Semigroup,
+    R: ExchangeData + Storable,
 {
     let scope = rows.inner.scope();
     let WithErasures { erasures, rule, restored_at, listener, retention } = with;

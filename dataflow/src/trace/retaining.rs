@@ -12,10 +12,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use differential_dataflow::ExchangeData;
-use differential_dataflow::difference::Semigroup;
 use foldhash::fast::RandomState;
 
 use super::batch::ValBatch;
+use super::batch::storable::Storable;
 use super::erasing::{Updates, UserRows, add_to, read_users};
 use crate::ids::UserKey;
 use crate::rules::{DAY_MS, Day, day_of};
@@ -85,7 +85,7 @@ pub(super) struct Retaining<K, R> {
     end: Time,
 }
 
-impl<K: ExchangeData, R: ExchangeData + Semigroup> Retaining<K, R> {
+impl<K: ExchangeData, R: ExchangeData + Storable> Retaining<K, R> {
     pub(super) fn new(rule: RetainRule<R>, of_user: UserRows<K>) -> Self {
         let (day_of_user, users_of_day) = (HashMap::default(), BTreeMap::new());
         Retaining { rule, of_user, day_of_user, users_of_day, due: BTreeSet::new(), open: BTreeMap::new(), end: 0 }

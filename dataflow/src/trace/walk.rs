@@ -1,9 +1,9 @@
 //! Reading rows of an arrangement from the batches that it shared.
 
-use differential_dataflow::difference::Semigroup;
 use differential_dataflow::trace::cursor::{Cursor, CursorList, Navigable};
 
 use super::batch::ValBatch;
+use super::batch::storable::Storable;
 use crate::time::Time;
 
 type Batches<K, V, R> = Vec<ValBatch<K, V, R>>;
@@ -14,7 +14,7 @@ pub(super) fn cursor<K, V, R>(batches: &Batches<K, V, R>) -> BatchesCursor<K, V,
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Semigroup + Ord + Clone + 'static,
+    R: Storable,
 {
     CursorList::new(batches.iter().map(Navigable::cursor).collect(), batches)
 }
@@ -24,7 +24,7 @@ pub(crate) fn walk<K, V, R>(batches: &Batches<K, V, R>, tick: Time, mut take: im
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Semigroup + Ord + Clone + 'static,
+    R: Storable,
 {
     let mut cursor = cursor(batches);
     while let Some(key) = cursor.get_key(batches) {
@@ -43,7 +43,7 @@ pub(super) fn walk_key<K, V, R>(
 ) where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Semigroup + Ord + Clone + 'static,
+    R: Storable,
 {
     while let Some(value) = cursor.get_val(batches) {
         let mut sum: Option<R> = None;

@@ -6,13 +6,12 @@
 //! The workers of a process share the keys in the same way in every process. With one process, the rows are already in
 //! their places.
 
-use differential_dataflow::difference::Semigroup;
 use differential_dataflow::{AsCollection, ExchangeData};
 use timely::dataflow::operators::Exchange;
 use timely::dataflow::operators::vec::Map;
 
 use crate::cluster::ClusterPlace;
-use crate::trace::arranged::{ByKey, by_key_in_place};
+use crate::trace::arranged::{ByKey, Storable, by_key_in_place};
 
 /// The rows in every process, each key in the worker that its route modulo the number of workers names.
 pub(super) fn per_process<'s, K, V, R>(
@@ -24,7 +23,7 @@ pub(super) fn per_process<'s, K, V, R>(
 where
     K: ExchangeData + Copy,
     V: ExchangeData + Copy,
-    R: ExchangeData + Semigroup + Copy,
+    R: ExchangeData + Storable + Copy,
 {
     if place.processes == 1 {
         return rows;

@@ -1,6 +1,6 @@
 //! Where the rows of some keys are in the batches of an index.
 
-use crate::trace::arranged::ValBatch;
+use crate::trace::arranged::{Storable, ValBatch};
 use crate::trace::batch::find::BatchPlace;
 
 /// For each key, its place in each batch.
@@ -20,7 +20,7 @@ impl KeyPlaces {
     }
 
     /// Finds keys in batches, all of them side by side. `numbers` are those of the keys among all keys.
-    pub(super) fn find<K: Ord, V, R>(&mut self, batches: &[ValBatch<K, V, R>], keys: &[K], numbers: &[usize]) {
+    pub(super) fn find<K: Ord, V, R: Storable>(&mut self, batches: &[ValBatch<K, V, R>], keys: &[K], numbers: &[usize]) {
         for (nth, batch) in batches.iter().enumerate() {
             batch.find(keys, |key, place| self.places[numbers[key] * self.width + nth] = place);
         }
@@ -37,7 +37,7 @@ impl KeyPlaces {
     }
 
     /// The number of values that are stored of a key, in all batches.
-    pub(super) fn values<K: Ord, V, R>(&self, batches: &[ValBatch<K, V, R>], number: usize) -> usize {
+    pub(super) fn values<K: Ord, V, R: Storable>(&self, batches: &[ValBatch<K, V, R>], number: usize) -> usize {
         batches.iter().zip(self.of(number)).map(|(batch, place)| batch.values_at(*place)).sum()
     }
 }

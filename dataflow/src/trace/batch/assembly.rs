@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use differential_dataflow::difference::Semigroup;
 use differential_dataflow::trace::Description;
 
 use super::keep::{Keep, KeepFirst};
+use super::storable::{DiffColumn as _, Storable};
 use super::{Contents, ValBatch};
 use crate::time::Time;
 
 /// A batch that is being made.
-pub(super) struct Assembly<K, V, R> {
+pub(super) struct Assembly<K, V, R: Storable> {
     contents: Contents<K, V, R>,
     /// Updates before this time get it.
     since: Time,
@@ -20,7 +20,7 @@ pub(super) struct Assembly<K, V, R> {
     is_oldest: bool,
 }
 
-impl<K, V, R> Assembly<K, V, R> {
+impl<K, V, R: Storable> Assembly<K, V, R> {
     /// Nothing yet, with space for this many keys, values and updates. Times are compacted up to the description's.
     pub(super) fn new(keys: usize, values: usize, updates: usize, description: Description<Time>) -> Self {
         // Nobody reads a batch whose frontier is empty, so its times may stay as they are.
@@ -72,7 +72,7 @@ impl<K, V, R> Assembly<K, V, R>
 where
     K: Ord + Clone,
     V: Ord + Clone,
-    R: Semigroup + Ord,
+    R: Storable,
 {
     /// Adds an update of the value that comes next.
     #[inline]
@@ -84,7 +84,7 @@ where
     #[inline]
     pub(super) fn gather_from(&mut self, source: &Contents<K, V, R>, value: usize) {
         for update in source.value_ends.list(value) {
-            self.gather(*source.times.get(update), source.diffs.get(update).clone());
+            self.gather(*source.times.get(update), source.diffs.with(update, R::clone));
         }
     }
 
@@ -95,14 +95,14 @@ where
             self.consolidate();
         }
         let Contents { values, value_ends, times, diffs, .. } = &mut self.contents;
-        let before = diffs.len();
+        let before = diffs.count();
         for (time, diff) in self.gathered.drain(..).filter(|(_, diff)| !diff.is_zero()) {
             times.push(time);
             diffs.push(diff);
         }
-        if diffs.len() > before {
+        if diffs.count() > before {
             values.push(value.clone());
-            value_ends.push(diffs.len());
+            value_ends.push(diffs.count());
         }
     }
 
@@ -135,7 +135,7 @@ where
         self.contents.value_ends.push_ones(range.len());
         self.contents.values.extend_from_slice(&source.values[range]);
         self.contents.times.extend(&source.times, updates.clone(), |time| (*time).max(since));
-        self.contents.diffs.extend(&source.diffs, updates, R::clone);
+        self.contents.diffs.extend(&source.diffs, updates);
     }
 
     /// Adds keys of another batch with all their values, of which each has one update.
@@ -166,8 +166,9 @@ where
         let first = self.contents.keep.first.filter(|first| self.is_oldest && first.has_end());
         let Some(first) = first else { return false };
         let Contents { values, value_ends, times, diffs, .. } = &self.contents;
-        let has_ended =
-            |update: usize| first.has_ended(diffs.get(update), self.since) && *times.get(update) <= self.since;
+        let has_ended = |update: usize| {
+            diffs.with(update, |diff| first.has_ended(diff, self.since)) && *times.get(update) <= self.since
+        };
         (start..values.len()).any(|value| has_ended(value_ends.start(value)))
     }
 
@@ -182,17 +183,23 @@ where
         let mut dropped: Vec<usize> = Vec::new();
         if let Some(first) = first.filter(|_| self.is_oldest) {
             let since = self.since;
-            dropped.extend(compacted.extract_if(.., |value| first.has_ended(diffs.get(first_update(*value)), since)));
+            let has_ended = |value: &mut usize| diffs.with(first_update(*value), |diff| first.has_ended(diff, since));
+            dropped.extend(compacted.extract_if(.., has_ended));
         }
         if let Some(is_void) = is_void.filter(|_| has_void) {
             // They hide updates of older batches, so only a merge with the oldest batch drops them, and they are not counted
             // among the first rows.
-            let void = compacted.extract_if(.., |value| is_void(diffs.get(first_update(*value))));
+            let void = compacted.extract_if(.., |value| diffs.with(first_update(*value), is_void));
             dropped.extend(void.filter(|_| drops_void));
         }
         if let Some(first) = first.filter(|first| compacted.len() > first.rows()) {
-            dropped
-                .extend(first.others(&mut compacted, |value| (&values[value], diffs.get(first_update(value)))).iter());
+            let order = |one: &usize, other: &usize| {
+                diffs.with(first_update(*one), |diff| {
+                    let row = (&values[*one], diff);
+                    diffs.with(first_update(*other), |diff| first.order(row, (&values[*other], diff)))
+                })
+            };
+            dropped.extend(first.others(&mut compacted, order).iter());
         }
         if dropped.is_empty() {
             return;
@@ -203,7 +210,7 @@ where
         for (value, place) in values[start..].iter().zip(start..) {
             let skipped = usize::from(dropped.next_if_eq(&&place).is_some());
             for update in value_ends.list(place).skip(skipped) {
-                kept.push((value.clone(), *times.get(update), diffs.get(update).clone()));
+                kept.push((value.clone(), *times.get(update), diffs.with(update, R::clone)));
             }
         }
         let updates = value_ends.start(start);

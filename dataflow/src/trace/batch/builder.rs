@@ -1,18 +1,18 @@
 //! [`ValBuilder`]: makes a [`ValBatch`] from updates that come in the order of their keys and values.
 
-use differential_dataflow::difference::Semigroup;
 use differential_dataflow::trace::{Builder, Description};
 use timely::progress::Antichain;
 
 use super::ValBatch;
 use super::assembly::Assembly;
+use super::storable::Storable;
 use crate::time::Time;
 
 /// Updates in the order of their keys, values and times.
 type Chunk<K, V, R> = Vec<((K, V), Time, R)>;
 
 /// Builds a batch from ordered updates.
-pub struct ValBuilder<K, V, R> {
+pub struct ValBuilder<K, V, R: Storable> {
     assembly: Assembly<K, V, R>,
     /// The key and value of the latest update.
     open: Option<(K, V)>,
@@ -22,7 +22,7 @@ impl<K, V, R> Builder for ValBuilder<K, V, R>
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Semigroup + Ord + 'static,
+    R: Storable,
 {
     type Input = Chunk<K, V, R>;
     type Time = Time;

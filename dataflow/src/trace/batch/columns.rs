@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 /// A column. The values from the first on that are equal are stored as one.
-pub(super) struct Repeats<T> {
+pub struct Repeats<T> {
     /// The number of values at the beginning that are equal.
     equal: usize,
     /// The equal value, then all other values.
@@ -76,7 +76,7 @@ impl<T: Clone + PartialEq> Repeats<T> {
 
     /// Adds a range of another column, each value changed by `change`. The range is not empty.
     #[inline]
-    pub(super) fn extend(&mut self, from: &Self, range: Range<usize>, change: impl Fn(&T) -> T) {
+    pub(super) fn extend(&mut self, from: &Self, range: Range<usize>, mut change: impl FnMut(&T) -> T) {
         let equal = from.equal.saturating_sub(range.start).min(range.len());
         if equal > 0 {
             self.push_copies(change(&from.values[0]), equal);

@@ -2,15 +2,15 @@
 
 use std::marker::PhantomData;
 
-use differential_dataflow::difference::Semigroup;
 use differential_dataflow::trace::cursor::Cursor;
 use differential_dataflow::trace::implementations::BatchContainer;
 
 use super::ValBatch;
+use super::storable::{DiffColumn as _, Storable};
 use crate::time::Time;
 
 /// A place in a batch: a key, and one of its values.
-pub struct ValCursor<K, V, R> {
+pub struct ValCursor<K, V, R: Storable> {
     pub(super) key: usize,
     pub(super) value: usize,
     pub(super) batch: PhantomData<ValBatch<K, V, R>>,
@@ -20,7 +20,7 @@ impl<K, V, R> Cursor for ValCursor<K, V, R>
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Semigroup + Ord + 'static,
+    R: Storable,
 {
     type Storage = ValBatch<K, V, R>;
     type Key<'a> = &'a K;
@@ -68,7 +68,7 @@ where
     #[inline]
     fn map_times<L: FnMut(&Time, &R)>(&mut self, batch: &Self::Storage, mut logic: L) {
         for update in batch.0.value_ends.list(self.value) {
-            logic(batch.0.times.get(update), batch.0.diffs.get(update));
+            batch.0.diffs.with(update, |diff| logic(batch.0.times.get(update), diff));
         }
     }
 

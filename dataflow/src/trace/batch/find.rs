@@ -11,6 +11,7 @@ use std::marker::PhantomData;
 
 use super::ValBatch;
 use super::cursor::ValCursor;
+use super::storable::Storable;
 
 /// Searches that are made side by side. Their places fit into registers.
 const SIDE_BY_SIDE: usize = 8;
@@ -24,7 +25,7 @@ impl BatchPlace {
     pub(crate) const ABSENT: BatchPlace = BatchPlace(usize::MAX);
 }
 
-impl<K: Ord, V, R> ValBatch<K, V, R> {
+impl<K: Ord, V, R: Storable> ValBatch<K, V, R> {
     /// Calls `found` with the number of each of `wanted` that is a key of this batch, and its place.
     pub(crate) fn find(&self, wanted: &[K], mut found: impl FnMut(usize, BatchPlace)) {
         let keys = self.0.keys.as_slice();

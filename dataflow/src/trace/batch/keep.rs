@@ -101,17 +101,19 @@ impl<V, R> KeepFirst<V, R> {
         self.rows
     }
 
-    /// Moves the rows to keep to the beginning, and returns the others; there must be more than are kept.
-    pub(super) fn others<'p, 'r>(
+    /// Compares two rows.
+    pub(super) fn order(&self, one: (&V, &R), other: (&V, &R)) -> Ordering {
+        (self.order)(one, other)
+    }
+
+    /// Moves the places of the rows to keep to the beginning, and returns the others; there must be more than are kept.
+    /// `order` compares the rows in two places.
+    pub(super) fn others<'p>(
         &self,
         places: &'p mut [usize],
-        row: impl Fn(usize) -> (&'r V, &'r R),
-    ) -> &'p mut [usize]
-    where
-        V: 'r,
-        R: 'r,
-    {
-        places.select_nth_unstable_by(self.rows - 1, |one, other| (self.order)(row(*one), row(*other))).2
+        order: impl FnMut(&usize, &usize) -> Ordering,
+    ) -> &'p mut [usize] {
+        places.select_nth_unstable_by(self.rows - 1, order).2
     }
 }
 

@@ -5,18 +5,18 @@
 
 use std::cmp::Ordering;
 
-use differential_dataflow::difference::Semigroup;
 use differential_dataflow::lattice::Lattice;
 use differential_dataflow::trace::{BatchReader, Description, Merger};
 use timely::progress::frontier::AntichainRef;
 
 use super::assembly::Assembly;
 use super::keep::Keep;
+use super::storable::Storable;
 use super::{Contents, ValBatch};
 use crate::time::Time;
 
 /// A merge of two batches that is under way.
-pub struct ValMerger<K, V, R> {
+pub struct ValMerger<K, V, R: Storable> {
     one: Place,
     other: Place,
     merged: Assembly<K, V, R>,
@@ -34,7 +34,7 @@ impl<K, V, R> Merger<ValBatch<K, V, R>> for ValMerger<K, V, R>
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Semigroup + Ord + 'static,
+    R: Storable,
 {
     fn new(one: &ValBatch<K, V, R>, other: &ValBatch<K, V, R>, compaction: AntichainRef<'_, Time>) -> Self {
         assert!(one.upper() == other.lower(), "merged batches follow each other");
@@ -76,7 +76,7 @@ impl<K, V, R> ValMerger<K, V, R>
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Semigroup + Ord,
+    R: Storable,
 {
     /// Merges up to `budget` values of a key that both batches have; returns their number.
     fn merge_key(&mut self, one: &Contents<K, V, R>, other: &Contents<K, V, R>, budget: usize) -> usize {
@@ -131,7 +131,7 @@ fn copy_values<K, V, R>(
 where
     K: Ord + Clone,
     V: Ord + Clone,
-    R: Semigroup + Ord,
+    R: Storable,
 {
     let end = end.min(place.value.saturating_add(budget));
     let values = match bound {
@@ -155,7 +155,7 @@ fn copy_keys<K, V, R>(
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Semigroup + Ord,
+    R: Storable,
 {
     // No key is without values.
     let end = source.keys.len().min(place.key.saturating_add(budget));

@@ -4,7 +4,6 @@
 //! The histories are small and dense, so that values have several updates, sums become zero, and keys vanish.
 
 use differential_dataflow::consolidation::consolidate_updates;
-use differential_dataflow::difference::Semigroup;
 use differential_dataflow::trace::cursor::{Cursor, Navigable};
 use differential_dataflow::trace::implementations::Vector;
 use differential_dataflow::trace::implementations::ord_neu::{OrdValBatch, OrdValBuilder};
@@ -15,7 +14,11 @@ use timely::progress::Antichain;
 
 use super::ValBatch;
 use super::builder::ValBuilder;
+use super::packed::Word;
+use super::storable::Storable;
+use crate::rules::DAY_MS;
 use crate::stamp::Stamp;
+use crate::tables::{Activity, Interaction};
 use crate::time::Time;
 
 pub(super) type Updates<V, R> = Vec<((u8, V), Time, R)>;
@@ -23,7 +26,7 @@ type Plain<V, R> = OrdValBatch<Vector<((u8, V), Time, R)>>;
 type PlainBuilder<V, R> = OrdValBuilder<Vector<((u8, V), Time, R)>, Updates<V, R>>;
 
 /// A difference for tests.
-pub(super) trait Difference: Semigroup + Ord + std::fmt::Debug + 'static {
+pub(super) trait Difference: Storable + std::fmt::Debug {
     fn of(number: i8) -> Self;
 }
 
@@ -42,6 +45,16 @@ impl Difference for i32 {
 impl Difference for Stamp {
     fn of(number: i8) -> Stamp {
         Stamp::view(u64::from(number.unsigned_abs()))
+    }
+}
+
+/// One event, which only fits into a packed word if the number is not 2.
+impl Difference for Activity {
+    fn of(number: i8) -> Activity {
+        let day = if number == 2 { 1 << 20 } else { 5 };
+        let interaction =
+            if number < 0 { Interaction::AddToCart } else { Interaction::View { time_on_page_ms: Some(9) } };
+        Activity::of(interaction, DAY_MS * day)
     }
 }
 
@@ -213,6 +226,13 @@ proptest! {
     }
 
     #[test]
+    fn activities_are_built_and_merged_as_plainly(
+        raw in raw(), chunk in 1..20usize, sinces in sinces(), fuels in vec(1..9isize, 1..4),
+    ) {
+        compare::<u8, Activity>(&raw, chunk, sinces, &fuels)?;
+    }
+
+    #[test]
     fn keys_alone_are_built_and_merged_as_plainly(
         raw in raw(), chunk in 1..20usize, sinces in sinces(), fuels in vec(1..9isize, 1..4),
     ) {
@@ -246,10 +266,21 @@ proptest! {
 }
 
 #[test]
+fn a_row_of_interactions_takes_the_bytes_of_its_value_and_a_word() {
+    let rows: Raw = (0..200).map(|row| (row / 10, row, Time::from(row % 6), if row < 100 { 1 } else { -1 })).collect();
+    let [one, other] = [[0, 3], [3, 6]].map(|bounds| built::<u8, Activity, ValBuilder<_, _, _>>(&rows, bounds, 64));
+    let batch: ValBatch<u8, u8, Activity> = merged(&one, &other, 6, &[100]);
+    // The first of equal activities is stored once for the first hundred.
+    assert_eq!((batch.len(), batch.0.diffs.stored_bytes()), (200, (1 + 100) * size_of::<Word>()));
+    assert_eq!(batch.0.times.stored_values(), 1);
+    assert_eq!((size_of::<Word>(), size_of::<Activity>()), (12, 32));
+}
+
+#[test]
 fn a_batch_that_is_compacted_to_one_time_stores_it_once() {
     let rows: Raw = (0..200).map(|row| (row / 10, row, Time::from(row % 6), 1)).collect();
     let [one, other] = [[0, 3], [3, 6]].map(|bounds| built::<u8, isize, ValBuilder<_, _, _>>(&rows, bounds, 64));
-    let batch = merged(&one, &other, 6, &[100]);
+    let batch: ValBatch<u8, u8, isize> = merged(&one, &other, 6, &[100]);
     assert_eq!(batch.len(), 200);
     assert_eq!(batch.0.times.stored_values(), 1);
     assert_eq!(batch.0.diffs.stored_values(), 1);
