@@ -67,6 +67,8 @@ pub struct Archiver<L: Log> {
     ends: Option<BTreeMap<PartitionId, i64>>,
     partitions: BTreeMap<PartitionId, Partition<L::Tail>>,
     rate: Rate,
+    /// How many times partitions were read.
+    reads: usize,
     backoff: Backoff,
     /// When the next request to the store may be made.
     retry_at: Duration,
@@ -94,6 +96,7 @@ impl<L: Log> Archiver<L> {
             ends: None,
             partitions: BTreeMap::new(),
             rate,
+            reads: 0,
             backoff: Backoff::new(PAUSE.0, PAUSE.1),
             retry_at: Duration::ZERO,
             look_at: Duration::ZERO,
@@ -246,11 +249,16 @@ impl<L: Log> Archiver<L> {
         }
     }
 
-    /// Reads partitions that may be read; whether anything was read.
+    /// Reads partitions that may be read; whether anything was read. Each call begins with another partition, so that all have a
+    /// share of the bytes that may be read.
     fn read(&mut self, now: &Now) -> bool {
         let mut has_read = false;
         let mut memory: usize = self.partitions.values().map(Partition::memory).sum();
-        for partition in self.partitions.values_mut() {
+        let mut partitions: Vec<_> = self.partitions.values_mut().collect();
+        let first = self.reads % partitions.len().max(1);
+        partitions.rotate_left(first);
+        self.reads = self.reads.wrapping_add(1);
+        for partition in partitions {
             let is_full = memory >= self.settings.memory_bytes_max;
             if is_full || !partition.sealed.is_empty() || !self.rate.is_open(now.since_start) {
                 continue;

@@ -1,6 +1,7 @@
 //! One partition on its way into the archive: what is read, what is held, and what is durable.
 
 use std::collections::VecDeque;
+use std::thread;
 use std::time::Duration;
 
 use events::Decoder;
@@ -18,7 +19,8 @@ use crate::status::PartitionStatus;
 /// Bytes of records after which a partition lets others read.
 const TURN_BYTES: usize = 4 << 20;
 
-/// Bytes of records after which the size of the files is looked at again.
+/// Bytes of records after which the size of the files is looked at again, and threads of the lists that wait for the core get it.
+/// Reading them takes some tenths of a millisecond.
 const CHECK_BYTES: usize = 64 << 10;
 
 /// What is known about a record's bytes without the bytes of its payload and key, in memory.
@@ -162,6 +164,8 @@ impl<T: LogTail> Partition<T> {
                 let taken = self.take(&record, settings, now).and_then(|()| {
                     if self.unchecked >= CHECK_BYTES {
                         self.unchecked = 0;
+                        // A low priority alone does not end a slice of some milliseconds that has begun.
+                        thread::yield_now();
                         self.seal_large(settings)?;
                     }
                     Ok(())

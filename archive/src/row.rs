@@ -49,23 +49,29 @@ impl<'a> LogRecord<'a> {
     /// The row of this record, and the time by which its file is chosen: the record's, or else that of its event, or else
     /// `now_ms`, the time of reading.
     pub fn row(&self, id: &'a PartitionId, decoder: &mut Decoder, now_ms: u64) -> (Row<'a>, u64) {
-        let mut row = Row { offset: self.offset, key: self.key, raw: self.payload, ..Row::default() };
-        let mut time = self.time.map(RecordTime::at);
-        if let Some(payload) = self.payload {
-            let (stream, partition) = (&*id.topic, id.partition);
-            let record = RawRecord { stream, partition, offset: self.offset, time: self.time, payload };
-            if let Ok(event) = decoder.decode(&record, &TimeBounds::around(now_ms)) {
-                time = time.or(Some(event.at));
-                row.user_id = Some(event.user);
-                row.product_id = event.product;
-                row.event_type = Some(event.kind.name());
-                row.event_time = event.stated.map(millis);
-                row.session_id = event.session;
-                row.metadata = Some(event.metadata).filter(|json| !json.is_empty());
-            }
-        }
-        row.record_time = self.time.map(RecordTime::at).map(millis);
-        (row, time.unwrap_or(now_ms))
+        let (stream, partition, offset) = (&*id.topic, id.partition, self.offset);
+        let core = self.payload.and_then(|payload| {
+            let record = RawRecord { stream, partition, offset, time: self.time, payload };
+            decoder.decode_core(&record, &TimeBounds::around(now_ms)).ok()
+        });
+        let time = self.time.map(RecordTime::at);
+        let (record_time, key, raw) = (time.map(millis), self.key, self.payload);
+        let Some(core) = core else {
+            return (Row { offset, record_time, key, raw, ..Row::default() }, time.unwrap_or(now_ms));
+        };
+        let row = Row {
+            offset,
+            record_time,
+            key,
+            user_id: Some(core.user),
+            product_id: core.product,
+            event_type: Some(core.kind.name()),
+            event_time: core.stated.map(millis),
+            session_id: core.session,
+            metadata: Some(core.metadata).filter(|json| !json.is_empty()),
+            raw,
+        };
+        (row, time.unwrap_or(core.at))
     }
 }
 

@@ -1,5 +1,6 @@
 //! A segment that is being filled, and one that waits to be written.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -65,15 +66,14 @@ impl OpenSegment {
 
     /// Adds a row of this hour.
     pub(crate) fn push(&mut self, hour: Hour, row: &Row<'_>) -> Result<(), FileError> {
-        if !self.files.contains_key(&hour) {
-            self.files.insert(hour, (FileWriter::new(self.format, &self.id)?, 0));
-        }
-        if let Some((file, rows)) = self.files.get_mut(&hour) {
-            file.push(row)?;
-            *rows += 1;
-            self.rows += 1;
-            self.latest = self.latest.max(row.record_time);
-        }
+        let (file, rows) = match self.files.entry(hour) {
+            Entry::Occupied(file) => file.into_mut(),
+            Entry::Vacant(place) => place.insert((FileWriter::new(self.format, &self.id)?, 0)),
+        };
+        file.push(row)?;
+        *rows += 1;
+        self.rows += 1;
+        self.latest = self.latest.max(row.record_time);
         Ok(())
     }
 

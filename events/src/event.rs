@@ -85,6 +85,30 @@ pub struct Event<'a> {
     pub device: Option<Cow<'a, str>>,
 }
 
+/// Who did what and when: the part of an [`Event`] of the same names that decides whether its record can be used. It is decoded in
+/// less time than the whole event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventCore<'a> {
+    /// See [`Event::kind`].
+    pub kind: EventKind,
+    /// See [`Event::user`].
+    pub user: Cow<'a, str>,
+    /// See [`Event::product`].
+    pub product: Option<Cow<'a, str>>,
+    /// See [`Event::items`].
+    pub items: Vec<PurchasedItem<'a>>,
+    /// See [`Event::rule`].
+    pub rule: Option<Box<RuleChange>>,
+    /// See [`Event::at`].
+    pub at: Millis,
+    /// See [`Event::stated`].
+    pub stated: Option<Millis>,
+    /// See [`Event::session`].
+    pub session: Option<Cow<'a, str>>,
+    /// See [`Event::metadata`].
+    pub metadata: &'a str,
+}
+
 /// One product of a purchase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PurchasedItem<'a> {

@@ -39,6 +39,7 @@ mod rule_record;
 mod scalar;
 mod shape;
 mod time;
+mod words;
 mod write;
 
 #[cfg(test)]
@@ -49,7 +50,7 @@ mod tests;
 pub use bounds::TimeBounds;
 pub use change::EventChanges;
 pub use dead_letter::{DeadLetter, DeadLetterSender, LETTER_PAYLOAD_BYTES_MAX, Refusal, send};
-pub use event::{Event, EventKind, PurchasedItem};
+pub use event::{Event, EventCore, EventKind, PurchasedItem};
 pub use malformed::Malformed;
 pub use record::RawRecord;
 pub use record_time::RecordTime;
@@ -62,7 +63,6 @@ pub use write::{erasure_json, removal_json, view_json};
 
 use std::borrow::Cow;
 
-use dataflow::time::Millis;
 use scalar::Scalar;
 use shape::RawFields;
 
@@ -94,24 +94,15 @@ fn event_of<'a>(
     record_time: Option<RecordTime>,
     bounds: &TimeBounds,
 ) -> Result<Event<'a>, Malformed> {
-    let (shape, kind) = fields.kind()?;
-    let stated = time::read(&Scalar::of(fields.timestamp))?;
-    let at = bounds.settle(kind, stated, record_time)?;
-    if kind == EventKind::Rule {
-        return rule_event(fields, at, stated);
-    }
-    let (user, product) = fields.ids(shape);
-    let user = id::read(user, shape.user_field())?;
-    let items = if kind == EventKind::Purchase { fields.items()? } else { Vec::new() };
-    let product = match kind {
-        EventKind::Search | EventKind::Erasure => None,
-        EventKind::Purchase if !items.is_empty() => None,
-        _ => Some(id::read(product, shape.product_field())?),
-    };
+    let EventCore { kind, user, product, items, rule, at, stated, session, metadata } =
+        core_of(fields, record_time, bounds)?;
     let order = if kind == EventKind::Purchase { id::read(fields.order_id, "metadata.order_id").ok() } else { None };
-    let (id, time_on_page_ms) = (id::identity(fields.event_id), time_on_page_ms(fields.time_on_page));
-    let session = id::identity(fields.session);
-    let (answer, device) = (id::identity(fields.answer()), id::identity(fields.source));
+    let id = id::identity(fields.event_id);
+    // No user changes a rule.
+    let has_user = kind != EventKind::Rule;
+    let of_user = |json| if has_user { id::identity(json) } else { None };
+    let (answer, device) = (of_user(fields.answer()), of_user(fields.source));
+    let time_on_page_ms = if has_user { time_on_page_ms(fields.time_on_page) } else { None };
     Ok(Event {
         kind,
         id,
@@ -122,12 +113,40 @@ fn event_of<'a>(
         stated,
         session,
         time_on_page_ms,
-        metadata: fields.metadata,
+        metadata,
         order,
         answer,
         device,
-        rule: None,
+        rule,
     })
+}
+
+/// The core of the event that a payload's fields state. All that can be wrong with an event is in it.
+#[inline]
+fn core_of<'a>(
+    fields: &RawFields<'a>,
+    record_time: Option<RecordTime>,
+    bounds: &TimeBounds,
+) -> Result<EventCore<'a>, Malformed> {
+    let (shape, kind) = fields.kind()?;
+    let stated = time::read(&Scalar::of(fields.timestamp))?;
+    let at = bounds.settle(kind, stated, record_time)?;
+    let metadata = fields.metadata;
+    if kind == EventKind::Rule {
+        let rule = Some(Box::new(RuleChange::read(fields.rule)?));
+        let (user, product, items, session) = (Cow::Borrowed(""), None, Vec::new(), None);
+        return Ok(EventCore { kind, user, product, items, rule, at, stated, session, metadata });
+    }
+    let (user, product) = fields.ids(shape);
+    let user = id::read(user, shape.user_field())?;
+    let items = if kind == EventKind::Purchase { fields.items()? } else { Vec::new() };
+    let product = match kind {
+        EventKind::Search | EventKind::Erasure => None,
+        EventKind::Purchase if !items.is_empty() => None,
+        _ => Some(id::read(product, shape.product_field())?),
+    };
+    let session = id::identity(fields.session);
+    Ok(EventCore { kind, user, product, items, rule: None, at, stated, session, metadata })
 }
 
 /// A time on a page in whole milliseconds, if it is a number and not negative.
@@ -138,28 +157,4 @@ fn time_on_page_ms(json: &str) -> Option<u64> {
         Scalar::Float(ms) if ms >= 0.0 => Some(ms as u64),
         _ => None,
     }
-}
-
-/// The change of a merchandising rule, which no user makes.
-fn rule_event<'a>(fields: &RawFields<'a>, at: Millis, stated: Option<Millis>) -> Result<Event<'a>, Malformed> {
-    let rule = Some(Box::new(RuleChange::read(fields.rule)?));
-    let (id, user) = (id::identity(fields.event_id), Cow::Borrowed(""));
-    let (session, time_on_page_ms, order) = (None, None, None);
-    let items = Vec::new();
-    Ok(Event {
-        kind: EventKind::Rule,
-        id,
-        user,
-        product: None,
-        items,
-        at,
-        stated,
-        session,
-        time_on_page_ms,
-        metadata: fields.metadata,
-        order,
-        answer: None,
-        device: None,
-        rule,
-    })
 }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use crate::words::{eight_digits, has_backslash};
+
 /// A field's value before it is known what it should be.
 #[derive(Debug)]
 pub(super) enum Scalar<'a> {
@@ -55,18 +57,22 @@ pub(super) fn text(json: &str) -> Option<Cow<'_, str>> {
 #[inline]
 fn plain_text(json: &str) -> Option<&str> {
     let inner = json.get(1..json.len() - 1)?;
-    let escapes = inner.bytes().fold(false, |found, byte| found | (byte == b'\\'));
-    (!escapes).then_some(inner)
+    (!has_backslash(inner.as_bytes())).then_some(inner)
 }
 
 /// A number. Digits, and digits with a fraction, are read here because they are most numbers.
 #[inline]
 fn number<'a>(json: &str) -> Scalar<'a> {
-    let (mut number, mut point) = (0_u64, None);
-    for (at, byte) in json.bytes().enumerate() {
+    let (mut number, mut point, mut rest) = (0_u64, None, json.as_bytes());
+    if let Some((eight, after)) = rest.split_first_chunk()
+        && let Some(first) = eight_digits(*eight)
+    {
+        (number, rest) = (first, after);
+    }
+    for (left, byte) in (1..=rest.len()).rev().zip(rest) {
         match byte {
             b'0'..=b'9' => number = number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0')),
-            b'.' => point = Some(at),
+            b'.' => point = Some(json.len() - left),
             _ => return any_number(json),
         }
     }

@@ -28,7 +28,7 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{SchemaDescriptor, TypePtr};
 use sources::kafka::upstream::PartitionId;
 
-use self::columns::{NumberColumn, PagesSize, TextColumn};
+use self::columns::{NumberColumn, PagesSize, TextColumn, TwinColumns};
 use self::finished::FinishedPages;
 use super::FileError;
 use crate::row::Row;
@@ -89,8 +89,8 @@ struct Group {
     bytes: usize,
     offset: NumberColumn,
     record_time: NumberColumn,
-    key: TextColumn,
-    user_id: TextColumn,
+    /// The key, and the user.
+    key_user_id: TwinColumns,
     product_id: TextColumn,
     event_type: TextColumn,
     event_time: NumberColumn,
@@ -152,7 +152,9 @@ impl ParquetWriter {
         }
         group.offset.move_into(&mut out, next())?;
         group.record_time.move_into(&mut out, next())?;
-        for texts in [&mut group.key, &mut group.user_id, &mut group.product_id, &mut group.event_type] {
+        group.key_user_id.end_group()?;
+        let TwinColumns { one: key, other: user_id } = &mut group.key_user_id;
+        for texts in [key, user_id, &mut group.product_id, &mut group.event_type] {
             texts.move_into(&mut out, next())?;
         }
         group.event_time.move_into(&mut out, next())?;
@@ -170,8 +172,7 @@ impl Group {
             bytes: 0,
             offset: NumberColumn::required(),
             record_time: NumberColumn::optional(),
-            key: TextColumn::default(),
-            user_id: TextColumn::default(),
+            key_user_id: TwinColumns::default(),
             product_id: TextColumn::default(),
             event_type: TextColumn::default(),
             event_time: NumberColumn::optional(),
@@ -184,8 +185,7 @@ impl Group {
     fn push(&mut self, row: &Row<'_>) -> Result<()> {
         self.offset.push(Some(row.offset))?;
         self.record_time.push(row.record_time)?;
-        self.key.push(row.key)?;
-        self.user_id.push(row.user_id.as_deref().map(str::as_bytes))?;
+        self.key_user_id.push(row.key, row.user_id.as_deref().map(str::as_bytes))?;
         self.product_id.push(row.product_id.as_deref().map(str::as_bytes))?;
         self.event_type.push(row.event_type.map(str::as_bytes))?;
         self.event_time.push(row.event_time)?;
@@ -199,7 +199,8 @@ impl Group {
 
     fn size(&self) -> PagesSize {
         let numbers = [&self.offset, &self.record_time, &self.event_time];
-        let ids = [&self.key, &self.user_id, &self.product_id, &self.event_type];
+        let TwinColumns { one: key, other: user_id } = &self.key_user_id;
+        let ids = [key, user_id, &self.product_id, &self.event_type];
         let texts = [&self.session_id, &self.metadata, &self.raw].into_iter().chain(ids);
         let all = numbers.map(NumberColumn::size).into_iter().chain(texts.map(TextColumn::size));
         all.fold(PagesSize::default(), PagesSize::plus)

@@ -3,11 +3,15 @@
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use bytes::Bytes;
 
 use super::{Object, Store, StoreError};
 use crate::name::UNFINISHED;
+
+/// Bytes that are written at a time. In between, threads of a higher priority that wait for the core get it.
+const PIECE_BYTES: usize = 1 << 18;
 
 /// A directory with its subdirectories. It is created when the first file is written.
 pub struct Dir {
@@ -36,7 +40,10 @@ impl Dir {
         let mut unfinished = path.clone().into_os_string();
         unfinished.push(UNFINISHED);
         let mut file = File::create(&unfinished)?;
-        file.write_all(bytes)?;
+        for piece in bytes.chunks(PIECE_BYTES) {
+            file.write_all(piece)?;
+            thread::yield_now();
+        }
         file.sync_all()?;
         fs::rename(&unfinished, &path)?;
         sync(dir)

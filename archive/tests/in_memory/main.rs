@@ -9,3 +9,4 @@ mod memory_store;
 mod notebook;
 mod s3;
 mod segment_ends;
+mod shares;

@@ -13,7 +13,7 @@
 use super::field::Field;
 use super::quick::{self, JsonCursor};
 use super::{RawFields, metadata};
-use crate::{Event, Malformed, RawRecord, TimeBounds, event_of};
+use crate::{Event, EventCore, Malformed, RawRecord, TimeBounds, core_of, event_of};
 
 /// The most templates of a stream: for programs that take turns.
 const TEMPLATES_MAX: usize = 4;
@@ -44,35 +44,58 @@ impl Decoder {
     /// # Errors
     /// As those of [`RawRecord::decode`].
     pub fn decode<'a>(&mut self, record: &RawRecord<'a>, bounds: &TimeBounds) -> Result<Event<'a>, Malformed> {
-        let fields = self.fields(RawFields::text(record.payload)?)?;
+        let mut fields = RawFields::default();
+        self.read(RawFields::text(record.payload)?, &mut fields)?;
         event_of(&fields, record.time, bounds)
     }
 
+    /// The core of the event of a record.
+    ///
+    /// # Errors
+    /// As those of [`RawRecord::decode`].
     #[inline]
-    pub(crate) fn fields<'a>(&mut self, text: &'a str) -> Result<RawFields<'a>, Malformed> {
+    pub fn decode_core<'a>(&mut self, record: &RawRecord<'a>, bounds: &TimeBounds) -> Result<EventCore<'a>, Malformed> {
+        let mut fields = RawFields::default();
+        self.read(RawFields::text(record.payload)?, &mut fields)?;
+        core_of(&fields, record.time, bounds)
+    }
+
+    /// Fills in the fields of a text. They were empty before.
+    #[inline]
+    pub(crate) fn read<'a>(&mut self, text: &'a str, fields: &mut RawFields<'a>) -> Result<(), Malformed> {
         // A line that could hold too much metadata is left to the passes that look at its size.
         let start = JsonCursor::new(text).filter(JsonCursor::is_free_of_escapes);
         let Some(start) = start.filter(|_| text.len() <= metadata::BYTES_MAX) else {
-            return RawFields::of(text);
+            *fields = RawFields::of(text)?;
+            return Ok(());
         };
-        let last = self.templates.get(self.last).and_then(|template| template.read(start));
-        last.map_or_else(|| self.unlike_the_last(text, start), Ok)
+        match self.templates.get(self.last).and_then(|template| template.read(start, fields)) {
+            Some(()) => Ok(()),
+            None => self.unlike_the_last(text, start, fields),
+        }
     }
 
-    /// The fields of a line that does not fit the template of the line before.
-    fn unlike_the_last<'a>(&mut self, text: &'a str, start: JsonCursor<'a>) -> Result<RawFields<'a>, Malformed> {
+    /// Fills in the fields of a line that does not fit the template of the line before.
+    fn unlike_the_last<'a>(
+        &mut self,
+        text: &'a str,
+        start: JsonCursor<'a>,
+        fields: &mut RawFields<'a>,
+    ) -> Result<(), Malformed> {
         for (at, template) in self.templates.iter().enumerate().filter(|(at, _)| *at != self.last) {
-            if let Some(fields) = template.read(start) {
+            *fields = RawFields::default();
+            if template.read(start, fields).is_some() {
                 self.last = at;
-                return Ok(fields);
+                return Ok(());
             }
         }
-        let mut fields = RawFields::default();
-        if quick::read(text, &mut fields).is_none() {
-            return RawFields::parse_any(text);
+        *fields = RawFields::default();
+        if quick::read(text, fields).is_none() {
+            *fields = RawFields::parse_any(text)?;
+            return Ok(());
         }
         self.learn(text, start);
-        Ok(fields)
+        Ok(())
     }
 
     fn learn(&mut self, text: &str, start: JsonCursor<'_>) {
@@ -161,10 +184,9 @@ impl Template {
         Some(Template { values, end: line.as_bytes().get(done..)?.into(), metadata })
     }
 
-    /// The fields of a line from its beginning; none if it does not fit.
+    /// Fills in the fields of a line from its beginning; none if it does not fit, and then some may be filled in already.
     #[inline]
-    fn read<'a>(&self, mut cursor: JsonCursor<'a>) -> Option<RawFields<'a>> {
-        let mut fields = RawFields::default();
+    fn read<'a>(&self, mut cursor: JsonCursor<'a>, fields: &mut RawFields<'a>) -> Option<()> {
         let mut metadata = [0; 2];
         for (nth, Value { before, is_text, field }) in self.values.iter().enumerate() {
             self.find_metadata(nth, cursor.at(), &mut metadata);
@@ -183,7 +205,7 @@ impl Template {
         cursor.text(&self.end)?;
         cursor.is_at_end()?;
         fields.metadata = cursor.between(metadata[0], metadata[1])?;
-        Some(fields)
+        Some(())
     }
 
     /// Sets the ends of `metadata` that are behind the value before the one with this number, which ends at `at`.
@@ -248,11 +270,10 @@ mod tests {
     }
 
     fn fits(template: &Template, line: &str) -> bool {
-        let fields = JsonCursor::new(line).and_then(|cursor| template.read(cursor));
-        if let Some(fields) = &fields {
-            assert_eq!(Ok(*fields), RawFields::parse_any(line), "{line}");
-        }
-        fields.is_some()
+        let mut fields = RawFields::default();
+        let fits = JsonCursor::new(line).and_then(|cursor| template.read(cursor, &mut fields)).is_some();
+        assert!(!fits || Ok(fields) == RawFields::parse_any(line), "{line}");
+        fits
     }
 
     #[test]
@@ -322,11 +343,11 @@ mod tests {
         let mut decoder = Decoder::default();
         let line = |program: usize| format!(r#"{{"program{program}":"x","user_id":"ada"}}"#);
         for program in (0..TEMPLATES_MAX).cycle().take(100) {
-            decoder.fields(&line(program)).unwrap();
+            decoder.read(&line(program), &mut RawFields::default()).unwrap();
         }
         assert_eq!((decoder.templates.len(), decoder.misses), (TEMPLATES_MAX, TEMPLATES_MAX as u32));
         for _ in 0..2 * LEARN_EVERY {
-            decoder.fields(&line(9)).unwrap();
+            decoder.read(&line(9), &mut RawFields::default()).unwrap();
         }
         assert_eq!((decoder.templates.len(), decoder.misses), (TEMPLATES_MAX, LEARN_EVERY));
         let many = format!("{{{}}}", (0..=VALUES_MAX).map(|n| format!("\"{n}\":1")).collect::<Vec<_>>().join(","));

@@ -11,6 +11,7 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::SerializedRowGroupWriter;
 use parquet::schema::types::ColumnDescPtr;
 
+use super::compression::compress;
 use super::deltas::Deltas;
 use super::finished::FinishedPages;
 use super::levels::PageLevels;
@@ -60,6 +61,15 @@ impl ColumnPages {
 
     /// Ends the page. `before` stands between the levels and the values.
     fn end(&mut self, before: &[u8]) -> Result<()> {
+        let start = self.assemble(before);
+        let page = &self.page[start..];
+        self.finished.add_page(&compress(page)?, page.len(), self.rows, self.encoding)?;
+        self.clear();
+        Ok(())
+    }
+
+    /// Puts levels and `before` before the values. Returns where the page begins in its buffer.
+    fn assemble(&mut self, before: &[u8]) -> usize {
         let mut head = Vec::new();
         if let Some(levels) = &mut self.levels {
             levels.move_into(&mut head);
@@ -72,12 +82,15 @@ impl ColumnPages {
         } else {
             drop(self.page.splice(..ROOM, head));
         }
-        self.finished.add_page(&self.page[start..], self.rows, self.encoding)?;
+        start
+    }
+
+    /// Begins the next page.
+    fn clear(&mut self) {
         self.page.clear();
         // A large record does not keep its memory.
         self.page.shrink_to(2 * PAGE_BYTES);
         self.rows = 0;
-        Ok(())
     }
 
     fn size(&self) -> PagesSize {
@@ -132,12 +145,18 @@ impl Default for TextColumn {
 impl TextColumn {
     #[inline]
     pub(super) fn push(&mut self, text: Option<&[u8]>) -> Result<()> {
+        if self.put(text)? { self.0.end(&[]) } else { Ok(()) }
+    }
+
+    /// Adds a row; whether the page is full.
+    #[inline]
+    fn put(&mut self, text: Option<&[u8]>) -> Result<bool> {
         if let Some(text) = text {
             let values = self.0.values();
             values.extend_from_slice(&i32::try_from(text.len())?.to_le_bytes());
             values.extend_from_slice(text);
         }
-        if self.0.end_row(text.is_some()) { self.0.end(&[]) } else { Ok(()) }
+        Ok(self.0.end_row(text.is_some()))
     }
 
     pub(super) fn size(&self) -> PagesSize {
@@ -155,6 +174,40 @@ impl TextColumn {
         }
         // Bounds would cost time and exclude no group: nearly every group has ids from the whole range and every type.
         self.0.move_into(group, column, None)
+    }
+}
+
+/// Two columns whose texts are mostly the same, as keys and users are. Their pages end together, and pages that are equal are
+/// compressed once.
+#[derive(Default)]
+pub(super) struct TwinColumns {
+    pub(super) one: TextColumn,
+    pub(super) other: TextColumn,
+}
+
+impl TwinColumns {
+    #[inline]
+    pub(super) fn push(&mut self, one: Option<&[u8]>, other: Option<&[u8]>) -> Result<()> {
+        let (one_is_full, other_is_full) = (self.one.put(one)?, self.other.put(other)?);
+        if one_is_full || other_is_full { self.end() } else { Ok(()) }
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let TwinColumns { one: TextColumn(one), other: TextColumn(other) } = self;
+        let (start, start_of_other) = (one.assemble(&[]), other.assemble(&[]));
+        let (page, page_of_other) = (&one.page[start..], &other.page[start_of_other..]);
+        let frame = compress(page)?;
+        one.finished.add_page(&frame, page.len(), one.rows, one.encoding)?;
+        let frame_of_other = if page == page_of_other { frame } else { compress(page_of_other)? };
+        other.finished.add_page(&frame_of_other, page_of_other.len(), other.rows, other.encoding)?;
+        one.clear();
+        other.clear();
+        Ok(())
+    }
+
+    /// Ends the pages, so that all rows of both columns can be moved.
+    pub(super) fn end_group(&mut self) -> Result<()> {
+        if self.one.0.rows > 0 { self.end() } else { Ok(()) }
     }
 }
 

@@ -37,22 +37,22 @@ impl FinishedPages {
         // Indexes of one bit, which are all 0.
         let mut indexes = vec![1];
         put_run(&mut indexes, rows, 0);
-        pages.add_page(&indexes, rows, Encoding::RLE_DICTIONARY)?;
+        pages.add_page(&compress(&indexes)?, indexes.len(), rows, Encoding::RLE_DICTIONARY)?;
         Ok(pages)
     }
 
-    /// Compresses and adds a page.
-    pub(super) fn add_page(&mut self, page: &[u8], rows: u32, encoding: Encoding) -> Result<()> {
+    /// Adds a compressed page. `uncompressed`: its size before.
+    pub(super) fn add_page(&mut self, frame: &Bytes, uncompressed: usize, rows: u32, encoding: Encoding) -> Result<()> {
         self.rows += u64::from(rows);
         let data = Page::DataPage {
-            buf: compress(page)?,
+            buf: frame.clone(),
             num_values: rows,
             encoding,
             def_level_encoding: Encoding::RLE,
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         };
-        self.write(data, page.len())
+        self.write(data, uncompressed)
     }
 
     fn write(&mut self, page: Page, uncompressed: usize) -> Result<()> {

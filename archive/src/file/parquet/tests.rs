@@ -137,6 +137,37 @@ fn many_rows_become_pages_and_groups() {
 }
 
 #[test]
+fn keys_that_are_the_users_are_compressed_once_and_others_are_kept() {
+    let of_user = |number: u32| {
+        let mut row = view(number);
+        row.bytes[0] = row.texts[0].clone().map(String::into_bytes);
+        row
+    };
+    let rows: Vec<OwnedRow> = (0..40_000).map(of_user).collect();
+    // The pages of keys, and of users.
+    let columns = |file: &Bytes| {
+        let group = groups(file).remove(0);
+        [4, 5].map(|column| {
+            let (start, length) = group.column(column).byte_range();
+            file.slice(start as usize..(start + length) as usize)
+        })
+    };
+    let file = written(&rows);
+    assert_eq!(has(file.clone(), &rows), Ok(true));
+    let [keys, users] = columns(&file);
+    assert_eq!(keys, users);
+    let other_keys: [Option<&[u8]>; 4] = [None, Some(b""), Some(b"user-1"), Some(b"user-12345678")];
+    for (at, key) in [0, 15_999, 16_000, 39_999].into_iter().zip(other_keys) {
+        let mut rows = rows.clone();
+        rows[at].bytes[0] = key.map(<[u8]>::to_vec);
+        let file = written(&rows);
+        assert_eq!(has(file.clone(), &rows), Ok(true), "row {at}");
+        let [keys, unchanged] = columns(&file);
+        assert!(keys != users && unchanged == users, "row {at}");
+    }
+}
+
+#[test]
 fn large_records_end_pages_and_groups_and_their_memory_is_stated() {
     const RECORD: usize = 1 << 20;
     let row = |number: u32| OwnedRow { bytes: [None, Some(vec![number as u8; RECORD])], ..view(number) };

@@ -1,5 +1,10 @@
 //! Steps through plain JSON text: one method for each piece of its grammar.
 
+use crate::words::{are_equal, backslashes, quotes};
+
+/// Bytes that are looked at together.
+const CHUNK_BYTES: usize = 32;
+
 /// Objects and arrays inside a value, above which a line is not plain. Bounds the recursion.
 const DEPTH_MAX: usize = 8;
 
@@ -16,8 +21,12 @@ impl<'a> JsonCursor<'a> {
     /// At the beginning of a line; none if it has control characters.
     pub(in crate::shape) fn new(line: &'a str) -> Option<Self> {
         // Without a branch per byte, so that the compiler can look at many bytes at once.
-        let found = |(control, escapes), byte| (control | (byte < b' '), escapes | (byte == b'\\'));
-        let (control, escapes) = line.bytes().fold((false, false), found);
+        let found = |(control, escapes), byte: &u8| (control | (*byte < b' '), escapes | (*byte == b'\\'));
+        let (chunks, rest) = line.as_bytes().as_chunks::<CHUNK_BYTES>();
+        // The last chunk has bytes of the one before it: looking at them again takes less time than at the rest byte by byte.
+        let last = line.as_bytes().last_chunk::<CHUNK_BYTES>();
+        let seen = chunks.as_flattened().iter().fold((false, false), found);
+        let (control, escapes) = last.map_or(rest, <[u8; CHUNK_BYTES]>::as_slice).iter().fold(seen, found);
         (!control).then_some(JsonCursor { line, at: 0, escapes })
     }
 
@@ -247,56 +256,5 @@ impl<'a> JsonCursor<'a> {
             self.at += 1;
         }
         Some(self.at - start).filter(|digits| *digits > 0)
-    }
-}
-
-/// The top bit of each byte that is a quote; see [`zeros`].
-#[inline]
-fn quotes(eight: u64) -> u64 {
-    zeros(eight ^ (ONES * u64::from(b'"')))
-}
-
-/// The top bit of each byte that is a backslash; see [`zeros`].
-#[inline]
-fn backslashes(eight: u64) -> u64 {
-    zeros(eight ^ (ONES * u64::from(b'\\')))
-}
-
-const ONES: u64 = u64::from_ne_bytes([1; 8]);
-
-/// The top bit of each byte that is zero. The lowest bit set is right; those above it may be set by a borrow.
-#[inline]
-fn zeros(eight: u64) -> u64 {
-    eight.wrapping_sub(ONES) & !eight & (ONES * 0x80)
-}
-
-/// Whether two texts of one length are equal. They are short: a call of the function for texts of any length takes longer
-/// than comparing them word by word.
-#[inline]
-fn are_equal(one: &[u8], other: &[u8]) -> bool {
-    const WORD: usize = size_of::<u64>();
-    let Some((last, last_of_other)) = one.last_chunk::<WORD>().zip(other.last_chunk::<WORD>()) else {
-        return one.iter().zip(other).all(|(byte, of_other)| byte == of_other);
-    };
-    let words = one.as_chunks::<WORD>().0.iter().zip(other.as_chunks::<WORD>().0);
-    let mut words = words.chain([(last, last_of_other)]);
-    words.all(|(word, of_other)| u64::from_ne_bytes(*word) == u64::from_ne_bytes(*of_other))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_are_equal_in_every_byte_or_not() {
-        for length in 0..40 {
-            let text: Vec<u8> = (0..length).collect();
-            assert!(are_equal(&text, &text));
-            for at in 0..text.len() {
-                let mut other = text.clone();
-                other[at] ^= 128;
-                assert!(!are_equal(&text, &other), "{length} {at}");
-            }
-        }
     }
 }
