@@ -176,7 +176,160 @@ impl Dictionary {
 
     /// Calls `read` with each product's id, in the order of the keys. Keys without a name are skipped.
     pub fn product_names(&self, keys: impl IntoIterator<Item = ProductKey>, read: impl FnMut(ProductKey, &str)) {
-        self.products.of(keys, read);
+        self.products.of(keys, |key| *key, read);
+    }
+
+    /// Calls `read` with each row and its category's id, in the order of the rows. Rows whose category has no name are
+    /// skipped.
+    pub fn category_names<R>(&self, rows: &[R], category: impl Fn(&R) -> CategoryKey, mut read: impl FnMut(&R, &str)) {
+        self.categories.of(rows, |row| category(row), |row, id| read(row, id));
+    }
+
+    /// The id behind a product's key.
+    Product(ProductKey, String),
+    /// The id behind a category's key.
+    Category(CategoryKey, String),
+    /// The id behind a user's key; only if users are remembered.
+    User(UserKey, String),
+}
+
+/// Maps ids to keys, and keys to ids.
+pub struct Dictionary {
+    ids: Ids,
+    products: Names<ProductKey>,
+    categories: Names<CategoryKey>,
+    /// Only if a sink writes the changes of every list with the ids of users; answers take the id from the request
+    /// instead.
+    users: Option<Names<UserKey>>,
+    /// Names that this process saw first and has not sent to the others yet; `None` in a cluster of one process.
+    fresh: Option<Mutex<Vec<Name>>>,
+    /// Names that no checkpoint holds yet; `None` if no checkpoints are taken.
+    unsaved: Option<Mutex<Vec<Name>>>,
+    rounds: Arc<Rounds>,
+}
+
+impl Dictionary {
+    /// An empty dictionary over one family of hashes.
+    #[must_use]
+    pub fn new(ids: Ids) -> Self {
+        Dictionary {
+            ids,
+            products: Names::new(),
+            categories: Names::new(),
+            users: None,
+            fresh: None,
+            unsaved: None,
+            rounds: Arc::default(),
+        }
+    }
+
+    /// Starts to collect new names for the other processes of the cluster.
+    #[must_use]
+    pub fn announcing(self) -> Self {
+        Dictionary { fresh: Some(Mutex::default()), ..self }
+    }
+
+    /// Starts to collect new names for the next checkpoint.
+    #[must_use]
+    pub fn saving(self) -> Self {
+        Dictionary { unsaved: Some(Mutex::default()), ..self }
+    }
+
+    /// Remembers the ids of users too. Each takes about 100 bytes.
+    #[must_use]
+    pub fn remembering_users(self) -> Self {
+        Dictionary { users: Some(Names::new()), ..self }
+    }
+
+    /// Whether the ids of users are remembered.
+    #[must_use]
+    pub fn remembers_users(&self) -> bool {
+        self.users.is_some()
+    }
+
+    /// The key of a user id.
+    #[must_use]
+    pub fn user(&self, id: &str) -> UserKey {
+        let key = self.ids.user(id);
+        if let Some(users) = &self.users
+            && users.remember(key, id, self.rounds.current()) == Some(true)
+        {
+            self.announce(|| Name::User(key, id.to_owned()));
+        }
+        key
+    }
+
+    /// The key of a user id, without remembering the id: for readers, which may ask for users that do not exist.
+    #[must_use]
+    pub fn find_user(&self, id: &str) -> UserKey {
+        self.ids.user(id)
+    }
+
+    /// The key of an order id. Orders have 128-bit keys and need no dictionary.
+    #[must_use]
+    pub fn order(&self, id: &str) -> OrderKey {
+        self.ids.order(id)
+    }
+
+    /// The key of an order that has no id of its own, from what identifies the event that states it.
+    #[must_use]
+    pub fn order_of_event<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> OrderKey {
+        self.ids.order_of_event(parts)
+    }
+
+    /// The key of an event, from the parts of its identity.
+    #[must_use]
+    pub fn identity<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> IdentityKey {
+        self.ids.identity(parts)
+    }
+
+    /// The key of a row of a table, from the values of its primary key in the order of the key's columns.
+    #[must_use]
+    pub fn row<'a>(&self, values: impl IntoIterator<Item = &'a [u8]>) -> RowKey {
+        self.ids.row(values)
+    }
+
+    /// The key of a product id. Remembers the id.
+    ///
+    /// # Errors
+    /// When another product already has this key.
+    pub fn product(&self, id: &str) -> Result<ProductKey, Collision> {
+        let key = self.ids.product(id);
+        if self.products.remember(key, id, self.rounds.current()).ok_or(Collision("product"))? {
+            self.announce(|| Name::Product(key, id.to_owned()));
+        }
+        Ok(key)
+    }
+
+    /// The key of a category id. Remembers the id.
+    ///
+    /// # Errors
+    /// When another category already has this key.
+    pub fn category(&self, id: &str) -> Result<CategoryKey, Collision> {
+        let key = self.ids.category(id);
+        if self.categories.remember(key, id, self.rounds.current()).ok_or(Collision("category"))? {
+            self.announce(|| Name::Category(key, id.to_owned()));
+        }
+        Ok(key)
+    }
+
+    /// The key of a product id, if the id was ever seen.
+    #[must_use]
+    pub fn find_product(&self, id: &str) -> Option<ProductKey> {
+        let key = self.ids.product(id);
+        self.products.is(key, id).then_some(key)
+    }
+
+    /// The key of a category id, if the id was ever seen.
+    #[must_use]
+    pub fn find_category(&self, id: &str) -> Option<CategoryKey> {
+        let key = self.ids.category(id);
+        self.categories.is(key, id).then_some(key)
+    }
+
+    /// Calls `read` with each product's id, in the order of the keys. Keys without a name are skipped.
+    pub fn product_names(&self, keys: impl IntoIterator<Item = ProductKey>, read: impl FnMut(ProductKey, &str)) {
+        self.products.of(keys, |key| *key, read);
     }
 
     /// Calls `read` with each row and its category's id, in the order of the rows. Rows whose category has no name are

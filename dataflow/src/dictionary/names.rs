@@ -104,12 +104,17 @@ impl<K: Hash + Eq + Copy> Names<K> {
         self.entries.pin().get(&key).is_some_and(|entry| entry.id.as_ref() == id)
     }
 
-    /// Calls `read` with the id of each of these keys that has one.
-    pub(super) fn of(&self, keys: impl IntoIterator<Item = K>, mut read: impl FnMut(K, &str)) {
+    /// Calls `read` with each of these rows and the id behind its key, in their order. Rows whose key has no id are left out.
+    pub(super) fn of<R>(
+        &self,
+        rows: impl IntoIterator<Item = R>,
+        key: impl Fn(&R) -> K,
+        mut read: impl FnMut(R, &str),
+    ) {
         let entries = self.entries.pin();
-        for key in keys {
-            if let Some(entry) = entries.get(&key) {
-                read(key, &entry.id);
+        for row in rows {
+            if let Some(entry) = entries.get(&key(&row)) {
+                read(row, &entry.id);
             }
         }
     }

@@ -12,7 +12,7 @@ use differential_dataflow::trace::cursor::{Cursor, Navigable};
 
 use crate::ops::runs::combine;
 use crate::time::Time;
-use crate::trace::arranged::ValBatch;
+use crate::trace::arranged::{Storable, ValBatch};
 
 /// The values of a key with their sums.
 pub(crate) struct MovingRows<V, R> {
@@ -23,7 +23,7 @@ pub(crate) struct MovingRows<V, R> {
     applied: usize,
 }
 
-impl<V: Ord + Copy, R: Monoid + Ord + Copy> MovingRows<V, R> {
+impl<V: Ord + Copy, R: Monoid + Storable + Copy> MovingRows<V, R> {
     /// Reads the rows of a key as of the first of two times, and the updates up to the second. `value` turns stored values into
     /// others; the updates of values that become equal are added up.
     pub(crate) fn read<K, S>(
@@ -35,7 +35,6 @@ impl<V: Ord + Copy, R: Monoid + Ord + Copy> MovingRows<V, R> {
     where
         K: Ord + Clone + 'static,
         S: Ord + Clone + 'static,
-        R: 'static,
     {
         let (mut rows, mut later) = (Vec::new(), Vec::new());
         for batch in batches {

@@ -90,7 +90,7 @@ pub(crate) fn later_times<K, V, R>(batches: &[ValBatch<K, V, R>], since: Time) -
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
-    R: Semigroup + Ord + Clone + 'static,
+    R: Storable,
 {
     let mut times = Vec::new();
     for batch in batches.iter().filter(|batch| batch.upper().as_option().is_none_or(|upper| *upper > since)) {
