@@ -2,6 +2,7 @@
 //! rules, and the sliding window.
 
 pub mod first;
+pub(crate) mod heaviest_rows;
 pub mod list;
 pub mod periods;
 pub(crate) mod runs;

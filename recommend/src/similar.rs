@@ -69,25 +69,18 @@ impl SimilarMemory {
         view: &WideView<'_>,
         product: ProductKey,
         (size, items_min): (usize, usize),
-        scorer: &Scorer,
+        scorer: &mut Scorer,
         content: Option<&ServedContent>,
     ) -> &[SimilarProduct] {
         let SimilarMemory { neighbors, rows: similar, cache } = self;
         let wanted = size.max(items_min);
         let version = view.similar_version().filter(|_| wanted <= KEPT);
         let mut rank = |size, rows: &mut Vec<SimilarProduct>| {
-            let relevance = |weight, viewers| scorer.relevance(weight, viewers);
+            let (relevance, may_show) = (scorer.relevance(), |product| view.may_show(product));
             view.similar(product, neighbors);
-            first_relevant(
-                neighbors,
-                size,
-                relevance,
-                |product| view.viewers(product),
-                |product| view.may_show(product),
-                rows,
-            );
+            first_relevant(neighbors, size, relevance, scorer.viewers(view), may_show, rows);
             if let Some(served) = content {
-                fill(rows, product, size, served, |product| view.may_show(product));
+                fill(rows, product, size, served, may_show);
             }
         };
         let rows: &[SimilarProduct] = match version {
@@ -133,7 +126,7 @@ fn first_relevant(
     neighbors: &[(Neighbor, Diff)],
     size: usize,
     relevance: impl Fn(u64, u64) -> u64,
-    viewers: impl Fn(ProductKey) -> u64,
+    mut viewers: impl FnMut(ProductKey) -> u64,
     may_show: impl Fn(ProductKey) -> bool,
     best: &mut Vec<SimilarProduct>,
 ) {

@@ -31,6 +31,6 @@ impl Workspace {
         sizes: (usize, usize),
         content: Option<&ServedContent>,
     ) -> &[SimilarProduct] {
-        self.similar.first(view, product, sizes, &self.scorer, content)
+        self.similar.first(view, product, sizes, &mut self.scorer, content)
     }
 }

@@ -165,4 +165,8 @@ impl CoViewRows for WideView<'_> {
     fn viewers(&self, product: ProductKey) -> u64 {
         WideView::viewers(self, product)
     }
+
+    fn viewers_version(&self) -> Option<Time> {
+        self.version_of_viewers()
+    }
 }

@@ -23,6 +23,18 @@ pub(crate) fn combine<V: Ord, R: Semigroup>(rows: &mut Vec<(V, R)>) {
     });
 }
 
+/// Adds a row of a later run: to the equal row among the first `in_order` rows, which are in order, or at the end. After all
+/// runs, [`add_up`] is needed only if there are more rows than these; without it, rows may be left whose sum is zero.
+///
+/// The first run is mostly the longest by far, and most rows of later runs change one of it.
+#[inline]
+pub(crate) fn add_row<V: Ord, R: Semigroup>(rows: &mut Vec<(V, R)>, in_order: usize, value: V, diff: R) {
+    match rows[..in_order].binary_search_by(|(known, _)| known.cmp(&value)) {
+        Ok(place) => rows[place].1.plus_equals(&diff),
+        Err(_) => rows.push((value, diff)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,5 +44,16 @@ mod tests {
         let mut rows = vec![(1, 1_isize), (5, 1), (7, 1), (2, 1), (5, -1), (7, 2), (2, 3)];
         add_up(&mut rows);
         assert_eq!(rows, [(1, 1), (2, 4), (7, 3)]);
+    }
+
+    #[test]
+    fn rows_of_later_runs_are_added_to_those_of_the_first() {
+        let mut rows = vec![(1, 1_isize), (5, 1), (7, 1)];
+        for (value, diff) in [(5, -1), (7, 2), (6, 3), (6, 1)] {
+            add_row(&mut rows, 3, value, diff);
+        }
+        assert_eq!(rows, [(1, 1), (5, 0), (7, 3), (6, 3), (6, 1)]);
+        add_up(&mut rows);
+        assert_eq!(rows, [(1, 1), (6, 4), (7, 3)]);
     }
 }

@@ -3,71 +3,11 @@
 use differential_dataflow::difference::Monoid;
 use differential_dataflow::trace::cursor::{Cursor, Navigable};
 
-use crate::ops::runs::add_up;
+use crate::ops::runs::{add_row, add_up};
 use crate::time::Time;
 use crate::trace::arranged::{Storable, ValBatch};
-use crate::trace::batch::cursor::ValCursor;
 use crate::trace::batch::find::BatchPlace;
 use crate::trace::walk::walk;
-
-/// The batches that hold a key, each with a cursor at the key. Allocates nothing.
-#[inline]
-fn holders<'b, K, V, R>(
-    batches: &'b [ValBatch<K, V, R>],
-    key: &K,
-) -> impl Iterator<Item = (&'b ValBatch<K, V, R>, ValCursor<K, V, R>)>
-where
-    K: Ord + Clone + 'static,
-    V: Ord + Clone + 'static,
-    R: Monoid + Storable,
-{
-    batches.iter().filter_map(move |batch| {
-        let mut cursor = batch.cursor();
-        cursor.seek_key(batch, key);
-        (cursor.get_key(batch) == Some(key)).then_some((batch, cursor))
-    })
-}
-
-/// The same for a key whose places are known.
-#[inline]
-fn holders_at<'b, K: Ord, V, R: Storable>(
-    batches: &'b [ValBatch<K, V, R>],
-    places: &[BatchPlace],
-) -> impl Iterator<Item = (&'b ValBatch<K, V, R>, ValCursor<K, V, R>)> {
-    batches.iter().zip(places).filter_map(|(batch, place)| Some((batch, batch.cursor_at(*place)?)))
-}
-
-/// Calls `take` with the values of a key that have updates as of `time`, batch by batch, in ascending order within each
-/// batch; returns the number of batches that hold the key.
-#[inline]
-fn each_value<'b, K, V, R>(
-    holders: impl Iterator<Item = (&'b ValBatch<K, V, R>, ValCursor<K, V, R>)>,
-    time: Time,
-    mut take: impl FnMut(&V, R),
-) -> usize
-where
-    K: Ord + Clone + 'static,
-    V: Ord + Clone + 'static,
-    R: Monoid + Storable,
-{
-    let mut count = 0;
-    for (batch, mut cursor) in holders {
-        count += 1;
-        while let Some(value) = cursor.get_val(batch) {
-            let mut sum = R::zero();
-            cursor.map_times(batch, |at, diff| {
-                if *at <= time {
-                    sum.plus_equals(diff);
-                }
-            });
-            if !sum.is_zero() {
-                take(value, sum);
-            }
-            cursor.step_val(batch);
-        }
-    }
-    count
-}
 
 /// Reads the values of `key` that are present as of `time` into `rows` (cleared first), ordered by value.
 pub(crate) fn values<K, V, R>(batches: &[ValBatch<K, V, R>], key: &K, time: Time, rows: &mut Vec<(V, R)>)
@@ -90,7 +30,12 @@ pub(crate) fn values_at<K, V, R>(
     V: Ord + Clone + 'static,
     R: Monoid + Storable,
 {
-    collect(holders_at(batches, places), time, |value, sum| Some((value.clone(), sum)), rows);
+    let mut gathered = Gathered::new(rows);
+    for (batch, place) in batches.iter().zip(places) {
+        batch.each_value_at(*place, time, |value, sum| gathered.add(value.clone(), sum));
+        gathered.end_batch();
+    }
+    gathered.end();
 }
 
 /// The same, each value turned into a row of the same order by `read`; values without a row are left out.
@@ -107,28 +52,49 @@ pub(crate) fn values_as<K, V, R, W, S>(
     W: Ord,
     S: Monoid + Ord,
 {
-    collect(holders(batches, key), time, read, rows);
+    let mut gathered = Gathered::new(rows);
+    for batch in batches {
+        batch.each_value(key, time, |value, sum| {
+            if let Some((row, sum)) = read(value, sum) {
+                gathered.add(row, sum);
+            }
+        });
+        gathered.end_batch();
+    }
+    gathered.end();
 }
 
-/// Reads the rows of a key into `rows`, ordered by value.
-fn collect<'b, K, V, R, W, S>(
-    holders: impl Iterator<Item = (&'b ValBatch<K, V, R>, ValCursor<K, V, R>)>,
-    time: Time,
-    read: impl Fn(&V, R) -> Option<(W, S)>,
-    rows: &mut Vec<(W, S)>,
-) where
-    K: Ord + Clone + 'static,
-    V: Ord + Clone + 'static,
-    R: Monoid + Storable,
-    W: Ord,
-    S: Monoid + Ord,
-{
-    rows.clear();
-    let holders = each_value(holders, time, |value, sum| rows.extend(read(value, sum)));
-    if holders > 1 {
-        add_up(rows);
+/// The rows of a key from one batch after the other.
+struct Gathered<'r, W, S> {
+    rows: &'r mut Vec<(W, S)>,
+    /// The rows of the first batch that has some.
+    in_order: usize,
+}
+
+impl<'r, W: Ord, S: Monoid + Ord> Gathered<'r, W, S> {
+    fn new(rows: &'r mut Vec<(W, S)>) -> Self {
+        rows.clear();
+        Gathered { rows, in_order: 0 }
     }
-    rows.retain(|(_, sum)| *sum > S::zero());
+
+    #[inline]
+    fn add(&mut self, row: W, sum: S) {
+        add_row(self.rows, self.in_order, row, sum);
+    }
+
+    fn end_batch(&mut self) {
+        if self.in_order == 0 {
+            self.in_order = self.rows.len();
+        }
+    }
+
+    /// Puts the rows in order, and leaves out those that are not present.
+    fn end(self) {
+        if self.rows.len() > self.in_order {
+            add_up(self.rows);
+        }
+        self.rows.retain(|(_, sum)| *sum > S::zero());
+    }
 }
 
 /// The sum of the differences of a key whose rows have no values, as of `time`.
@@ -138,7 +104,9 @@ where
     R: Monoid + Storable,
 {
     let mut count = R::zero();
-    each_value(holders(batches, key), time, |(), sum| count.plus_equals(&sum));
+    for batch in batches {
+        batch.each_value(key, time, |(), sum| count.plus_equals(&sum));
+    }
     count
 }
 
@@ -154,7 +122,14 @@ pub(crate) fn first_values<K, V, R>(
     V: Ord + Clone + 'static,
     R: Monoid + Storable,
 {
-    let mut cursors: Vec<_> = holders(batches, key).collect();
+    let mut cursors = Vec::new();
+    for batch in batches {
+        let mut cursor = batch.cursor();
+        cursor.seek_key(batch, key);
+        if cursor.get_key(batch) == Some(key) {
+            cursors.push((batch, cursor));
+        }
+    }
     while let Some(least) = cursors.iter().filter_map(|(batch, cursor)| cursor.get_val(batch)).min() {
         let mut sum = R::zero();
         for (batch, cursor) in &mut cursors {

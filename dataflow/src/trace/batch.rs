@@ -9,7 +9,8 @@
 //! difference of every row is 1. A column whose values are all equal is stored as one value (`columns.rs`), and differences of
 //! several numbers are packed (`packed.rs`). An
 //! arrangement without values has the value `()`, which takes no space. Batches are made by a [`builder`] from ordered
-//! updates and by a [`merger`] from two batches, and read through a [`cursor`]; many keys at once are found by `find.rs`.
+//! updates and by a [`merger`] from two batches, and read through a [`cursor`], or a key at a time (`lookup.rs`); many keys at
+//! once are found by `find.rs`.
 
 mod assembly;
 pub mod builder;
@@ -17,6 +18,7 @@ pub(crate) mod columns;
 pub mod cursor;
 pub(crate) mod find;
 pub mod keep;
+mod lookup;
 pub mod merger;
 pub mod packed;
 pub mod storable;

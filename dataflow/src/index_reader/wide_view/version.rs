@@ -17,6 +17,17 @@ impl WideView<'_> {
         if self.rule_set().is_some() {
             return None;
         }
+        self.version(|snapshot| viewers(snapshot).max(end::<Similar>(snapshot)).max(end::<ProductCategories>(snapshot)))
+    }
+
+    /// A number that is equal in two views only if every product has the same number of viewers in both. `None` while changes of
+    /// these numbers are published that this view does not show yet.
+    pub(super) fn version_of_viewers(&self) -> Option<Time> {
+        self.version(viewers)
+    }
+
+    /// The newest end of all workers' snapshots, unless this view does not show what comes before it.
+    fn version(&self, newest: impl Fn(&Snapshot) -> Time) -> Option<Time> {
         let newest = match self.all.as_slice() {
             [] => newest(self.own.snapshot()),
             all => all.iter().map(|snapshot| newest(snapshot)).max().unwrap_or_default(),
@@ -25,8 +36,8 @@ impl WideView<'_> {
     }
 }
 
-fn newest(snapshot: &Snapshot) -> Time {
-    end::<Similar>(snapshot).max(end::<Viewers>(snapshot)).max(end::<ProductCategories>(snapshot))
+fn viewers(snapshot: &Snapshot) -> Time {
+    end::<Viewers>(snapshot)
 }
 
 fn end<I: Index>(snapshot: &Snapshot) -> Time {

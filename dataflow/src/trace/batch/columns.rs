@@ -36,6 +36,30 @@ impl<T> Repeats<T> {
         (place + 1).saturating_sub(self.equal)
     }
 
+    /// The values of a range: how many of them are the equal value, and the others, which follow.
+    #[inline]
+    fn split(&self, range: Range<usize>) -> (usize, &[T]) {
+        let equal = self.equal.saturating_sub(range.start).min(range.len());
+        let others = &self.values[self.stored(range.start + equal).min(self.values.len())..];
+        (equal, &others[..range.len() - equal])
+    }
+
+    /// Whether all values of a range are as `is` says.
+    #[inline]
+    pub(super) fn all(&self, range: Range<usize>, is: impl Fn(&T) -> bool) -> bool {
+        let (equal, others) = self.split(range);
+        (equal == 0 || is(&self.values[0])) && others.iter().all(is)
+    }
+
+    /// Calls `take` with each value of a range and the one beside it in `beside`, which has as many.
+    #[inline]
+    pub(super) fn zip<B>(&self, range: Range<usize>, beside: &[B], mut take: impl FnMut(&B, &T)) {
+        let (equal, others) = self.split(range);
+        let (beside_equal, beside_others) = beside.split_at(equal);
+        beside_equal.iter().for_each(|beside| take(beside, &self.values[0]));
+        beside_others.iter().zip(others).for_each(|(beside, value)| take(beside, value));
+    }
+
     /// Drops all values from `len` on.
     pub(super) fn truncate(&mut self, len: usize) {
         self.equal = self.equal.min(len);
@@ -77,12 +101,10 @@ impl<T: Clone + PartialEq> Repeats<T> {
     /// Adds a range of another column, each value changed by `change`. The range is not empty.
     #[inline]
     pub(super) fn extend(&mut self, from: &Self, range: Range<usize>, mut change: impl FnMut(&T) -> T) {
-        let equal = from.equal.saturating_sub(range.start).min(range.len());
+        let (equal, others) = from.split(range);
         if equal > 0 {
             self.push_copies(change(&from.values[0]), equal);
         }
-        let others = &from.values[from.stored(range.start + equal).min(from.values.len())..];
-        let others = &others[..range.len() - equal];
         if self.values.len() > 1 {
             self.values.extend(others.iter().map(change));
         } else {
@@ -265,6 +287,11 @@ mod tests {
             plain.extend(other[range].iter().map(|value| value / 2 + 1));
             plain.extend(vec![7; copies]);
             prop_assert_eq!(values(&made), &plain[..]);
+            let (from, to) = (start.min(plain.len()), (start + take).min(plain.len()));
+            let mut zipped = Vec::new();
+            made.zip(from..to, &plain[from..to], |beside, value| zipped.push((*beside, *value)));
+            prop_assert_eq!(zipped, plain[from..to].iter().map(|value| (*value, *value)).collect::<Vec<_>>());
+            prop_assert_eq!(made.all(from..to, |value| *value < 2), plain[from..to].iter().all(|value| *value < 2));
             let cut = cut.min(plain.len());
             made.truncate(cut);
             plain.truncate(cut);

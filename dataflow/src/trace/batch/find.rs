@@ -7,10 +7,8 @@
 //! A single search waits for memory in each of its steps.
 
 use std::hint::select_unpredictable;
-use std::marker::PhantomData;
 
 use super::ValBatch;
-use super::cursor::ValCursor;
 use super::storable::Storable;
 
 /// Searches that are made side by side. Their places fit into registers.
@@ -23,6 +21,11 @@ pub(crate) struct BatchPlace(usize);
 impl BatchPlace {
     /// The key is not in the batch.
     pub(crate) const ABSENT: BatchPlace = BatchPlace(usize::MAX);
+
+    /// The number of the key in the batch; none if it is absent.
+    pub(super) fn get(self) -> Option<usize> {
+        (self != BatchPlace::ABSENT).then_some(self.0)
+    }
 }
 
 impl<K: Ord, V, R: Storable> ValBatch<K, V, R> {
@@ -51,31 +54,25 @@ impl<K: Ord, V, R: Storable> ValBatch<K, V, R> {
         }
     }
 
-    /// A cursor at the first value of the key at this place; none if it is absent.
-    pub(crate) fn cursor_at(&self, place: BatchPlace) -> Option<ValCursor<K, V, R>> {
-        let value = || self.0.key_ends.start(place.0);
-        (place != BatchPlace::ABSENT).then(|| ValCursor { key: place.0, value: value(), batch: PhantomData })
-    }
-
     /// The number of values of the key at this place.
     pub(crate) fn values_at(&self, place: BatchPlace) -> usize {
-        if place == BatchPlace::ABSENT { 0 } else { self.0.values_of(place.0).len() }
+        place.get().map_or(0, |key| self.0.values_of(key).len())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use differential_dataflow::trace::Description;
-    use differential_dataflow::trace::cursor::Cursor;
     use proptest::collection::{btree_set, vec};
     use proptest::prelude::*;
     use timely::progress::Antichain;
 
     use super::super::Contents;
     use super::*;
+    use crate::time::Diff;
 
     /// A batch with these keys, each with as many values as its last digit says and one more.
-    fn batch(keys: &std::collections::BTreeSet<u64>) -> ValBatch<u64, u64, isize> {
+    fn batch(keys: &std::collections::BTreeSet<u64>) -> ValBatch<u64, u64, Diff> {
         let at = |time| Antichain::from_elem(time);
         let mut contents = Contents::with_capacity(0, 0, 0, Description::new(at(0), at(1), at(0)));
         for key in keys {
@@ -101,10 +98,10 @@ mod tests {
             let (batch, mut places) = (batch(&keys), vec![BatchPlace::ABSENT; wanted.len()]);
             batch.find(&wanted, |nth, place| places[nth] = place);
             for (key, place) in wanted.iter().zip(places) {
-                let cursor = batch.cursor_at(place);
-                prop_assert_eq!(cursor.as_ref().and_then(|cursor| cursor.get_key(&batch)), keys.get(key));
-                prop_assert_eq!(cursor.and_then(|cursor| cursor.get_val(&batch).copied()), keys.get(key).map(|_| 0));
-                prop_assert_eq!(batch.values_at(place) as u64, keys.get(key).map_or(0, |key| key % 10 + 1));
+                let (count, mut values) = (keys.get(key).map_or(0, |key| key % 10 + 1), Vec::new());
+                batch.each_value_at(place, 0, |value, copies| values.push((*value, copies)));
+                prop_assert_eq!(values, (0..count).map(|value| (value, 1)).collect::<Vec<_>>());
+                prop_assert_eq!(batch.values_at(place) as u64, count);
             }
         }
     }

@@ -51,6 +51,14 @@ impl<R: Pack> DiffColumn<R> for PackedColumn<R> {
     }
 
     #[inline]
+    fn zip<B>(&self, range: Range<usize>, beside: &[B], mut take: impl FnMut(&B, &R)) {
+        self.words.zip(range, beside, |beside, word| match number(*word) {
+            None => take(beside, &R::unpack(*word)),
+            Some(number) => take(beside, &self.whole[number]),
+        });
+    }
+
+    #[inline]
     fn push(&mut self, diff: R) {
         let word = diff.pack().unwrap_or_else(|| keep(&mut self.whole, &diff));
         self.words.push(word);

@@ -27,6 +27,9 @@ pub trait DiffColumn<R>: Sized {
     /// Calls `read` with a difference.
     fn with<T>(&self, place: usize, read: impl FnOnce(&R) -> T) -> T;
 
+    /// Calls `take` with each difference of a range and the element beside it in `beside`, which has as many.
+    fn zip<B>(&self, range: Range<usize>, beside: &[B], take: impl FnMut(&B, &R));
+
     /// Adds a difference.
     fn push(&mut self, diff: R);
 
@@ -53,6 +56,11 @@ impl<R: Clone + PartialEq> DiffColumn<R> for Repeats<R> {
     #[inline]
     fn with<T>(&self, place: usize, read: impl FnOnce(&R) -> T) -> T {
         read(self.get(place))
+    }
+
+    #[inline]
+    fn zip<B>(&self, range: Range<usize>, beside: &[B], take: impl FnMut(&B, &R)) {
+        self.zip(range, beside, take);
     }
 
     #[inline]
