@@ -85,8 +85,8 @@ impl<'s> CoViewed<'s> {
             pairs.compare(before, after, changes);
         });
         let viewers = changes.clone().filter(|(a, b)| a == b).map(|(product, _)| (product, ()));
-        let both = changes.filter(|(a, b)| a != b).flat_map(|(a, b)| [(a, b), (b, a)]);
-        let weights = by_key(both, "PairWeights", |product| product.route());
+        // Both directions come from one operator, in the order of their rows, so that the arrangement need not sort them.
+        let weights = by_key(changes.filter(|(a, b)| a != b), "PairWeights", |product| product.route());
         Some(CoViewed {
             heaviest: heaviest(weights, rules.similar, rules.slack(), "Heaviest"),
             viewers: by_key(viewers, "Viewers", |product| product.route()),

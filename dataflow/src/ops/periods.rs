@@ -21,7 +21,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 use timely::progress::Antichain;
 
-use super::runs::add_up;
+use super::runs::{add_row, add_up};
 use crate::time::{Millis, Time};
 use crate::trace::arranged::{ByKey, Storable, ValBatch, ValTrace};
 use crate::trace::handle;
@@ -263,27 +263,36 @@ where
     /// Reads the present rows of `key` as of both times, in order.
     fn read(&mut self, key: &K, before: &mut Vec<(V, R)>, after: &mut Vec<(V, R)>) {
         self.rows.clear();
-        let mut holders = 0;
+        let mut in_order = 0;
         for (cursor, batch) in &mut self.batches {
             cursor.seek_key(batch, key);
             if cursor.get_key(batch) != Some(key) {
                 continue;
             }
-            holders += 1;
-            while let Some(value) = cursor.get_val(batch) {
-                let mut change = Change { before: R::zero(), since: R::zero() };
-                cursor.map_times(batch, |time, diff| {
-                    if *time <= self.before {
-                        change.before.plus_equals(diff);
-                    } else if *time <= self.after {
-                        change.since.plus_equals(diff);
-                    }
+            let rows = &mut self.rows;
+            if cursor.is_as_of(batch, self.before) {
+                cursor.each_value(batch, self.before, |value, before| {
+                    add_row(rows, in_order, *value, Change { before, since: R::zero() });
                 });
-                self.rows.push((*value, change));
-                cursor.step_val(batch);
+            } else {
+                while let Some(value) = cursor.get_val(batch) {
+                    let mut change = Change { before: R::zero(), since: R::zero() };
+                    cursor.map_times(batch, |time, diff| {
+                        if *time <= self.before {
+                            change.before.plus_equals(diff);
+                        } else if *time <= self.after {
+                            change.since.plus_equals(diff);
+                        }
+                    });
+                    add_row(rows, in_order, *value, change);
+                    cursor.step_val(batch);
+                }
+            }
+            if in_order == 0 {
+                in_order = rows.len();
             }
         }
-        if holders > 1 {
+        if self.rows.len() > in_order {
             add_up(&mut self.rows);
         }
         before.clear();

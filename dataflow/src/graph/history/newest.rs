@@ -32,7 +32,7 @@ use super::expiries::Expiries;
 use super::place::Place;
 use crate::ids::{ProductKey, UserKey};
 use crate::ops::list::ListChanges;
-use crate::ops::runs::add_up;
+use crate::ops::runs::{add_row, add_up};
 use crate::stamp::Stamp;
 use crate::time::{Diff, Millis, Time};
 use crate::trace::arranged::{ByKey, ValBatch};
@@ -151,21 +151,18 @@ impl NewestState {
     fn seek(&mut self, user: &UserKey) {
         self.user = *user;
         self.rows.clear();
-        let mut holders = 0;
+        let mut in_order = 0;
         for (cursor, batch) in &mut self.output {
             cursor.seek_key(batch, user);
             if cursor.get_key(batch) != Some(user) {
                 continue;
             }
-            holders += 1;
-            while let Some(place) = cursor.get_val(batch) {
-                let mut copies: Diff = 0;
-                cursor.map_times(batch, |_, diff| copies += *diff);
-                self.rows.push((*place, copies));
-                cursor.step_val(batch);
+            cursor.each_value(batch, Time::MAX, |place, copies| add_row(&mut self.rows, in_order, *place, copies));
+            if in_order == 0 {
+                in_order = self.rows.len();
             }
         }
-        if holders > 1 {
+        if self.rows.len() > in_order {
             add_up(&mut self.rows);
         }
         self.places.clear();

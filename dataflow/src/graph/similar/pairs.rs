@@ -43,7 +43,7 @@ impl PairChanges {
         PairChanges { weights, states: [Vec::new(), Vec::new()], union: Vec::new() }
     }
 
-    /// Adds to `changes` what the step from one state to the other changes: for the pair (a, b) with a < b the change
+    /// Adds to `changes` what the step from one state to the other changes: for the pairs (a, b) and (b, a) the change
     /// of C(a,b), and for the pair (a, a) the change of n(a).
     pub(super) fn compare(
         &mut self,
@@ -105,8 +105,8 @@ impl PairChanges {
                     self.weights.get(distance[state]).filter(|_| is_there).copied().unwrap_or(0)
                 });
                 if before != after {
-                    let pair = (one.product.min(other.product), one.product.max(other.product));
-                    changes.push((pair, after - before));
+                    changes.push(((one.product, other.product), after - before));
+                    changes.push(((other.product, one.product), after - before));
                 }
             }
         }
