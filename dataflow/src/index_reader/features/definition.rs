@@ -98,11 +98,19 @@ pub(super) struct Sums {
 impl Sums {
     /// Sums over no products. By attributes, sums are made only if their slot is given.
     pub(super) fn new(attributes: Option<&AttributeSlot>) -> Self {
-        Sums { attributes: attributes.and_then(AttributeSlot::get), by_category: BTreeMap::new(), views_by_attribute: BTreeMap::new() }
+        Sums {
+            attributes: attributes.and_then(AttributeSlot::get),
+            by_category: BTreeMap::new(),
+            views_by_attribute: BTreeMap::new(),
+        }
     }
 
     /// Adds products. `categories` gives those of a product, which also has its number among the summed ones.
-    pub(super) fn add(&mut self, products: &[ProductFeatures], categories: impl FnMut(usize, ProductKey, &mut Categories)) {
+    pub(super) fn add(
+        &mut self,
+        products: &[ProductFeatures],
+        categories: impl FnMut(usize, ProductKey, &mut Categories),
+    ) {
         self.change(products, categories, u64::wrapping_add);
     }
 

@@ -20,7 +20,12 @@ impl KeyPlaces {
     }
 
     /// Finds keys in batches, all of them side by side. `numbers` are those of the keys among all keys.
-    pub(super) fn find<K: Ord, V, R: Storable>(&mut self, batches: &[ValBatch<K, V, R>], keys: &[K], numbers: &[usize]) {
+    pub(super) fn find<K: Ord, V, R: Storable>(
+        &mut self,
+        batches: &[ValBatch<K, V, R>],
+        keys: &[K],
+        numbers: &[usize],
+    ) {
         for (nth, batch) in batches.iter().enumerate() {
             batch.find(keys, |key, place| self.places[numbers[key] * self.width + nth] = place);
         }
