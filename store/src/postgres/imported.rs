@@ -11,8 +11,9 @@ use super::rows::{Parameter, ShopSql};
 use crate::kind::Kind;
 
 /// An import finds all rows by their keys. Without these settings the server may read whole tables instead, because its
-/// statistics know nothing of the rows that the import has added.
+/// statistics know nothing of the rows that the import has added. It may also compile a statement that runs for milliseconds.
 const PREPARE: &str = r#"
+    SET LOCAL jit = off;
     SET LOCAL enable_seqscan = off;
     SET LOCAL enable_bitmapscan = off;
     SET LOCAL enable_hashjoin = off;
