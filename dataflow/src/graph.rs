@@ -52,6 +52,7 @@ use crate::cluster::{ClusterControl, ClusterPlace};
 use crate::cut::Cuts;
 use crate::declare::declare_each;
 use crate::dictionary::Dictionary;
+use crate::graph_part::GraphPart;
 use crate::inputs::Inputs;
 use crate::publish::Traces;
 use crate::rules::Rules;
@@ -115,16 +116,6 @@ pub struct Plan {
     pub observer: Option<Arc<dyn EventObserver>>,
     /// The tick of the restored state, if the graph starts from one.
     pub restored_at: Option<Time>,
-}
-
-/// The part of the graph that is built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GraphPart {
-    /// All of it.
-    Whole,
-    /// The tables and indexes that features are made from. None of them follows the edge of the window, so rows may have times
-    /// of their own within a tick (see [`Inputs::begin_tick`]).
-    Features,
 }
 
 /// Builds the graph, or a part of it, in one worker: its inputs, and the traces to publish. `control` exchanges messages with

@@ -15,7 +15,7 @@ use crate::cut::delta_log::DeltaLogWriter;
 use crate::cut::{DeltaLog, FillLevel};
 use crate::dictionary::{Dictionary, KeyCache, Name};
 use crate::feed::position::Position;
-use crate::graph::GraphPart;
+use crate::graph_part::GraphPart;
 use crate::ids::{IdentityKey, ProductKey, UserKey};
 use crate::rules::{EventUse, Rules, day_of};
 use crate::sessions::{Gap, Settled, is_late};

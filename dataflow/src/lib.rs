@@ -21,6 +21,7 @@ pub mod features;
 pub mod feed;
 pub mod freshness;
 pub mod graph;
+mod graph_part;
 pub mod ids;
 pub mod index_reader;
 pub mod inputs;

@@ -14,8 +14,8 @@ use differential_dataflow::trace::cursor::{Cursor, Navigable};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
 
-use super::GraphPart;
 use super::index::{Index, Placement, Published, Wiring};
+use crate::graph_part::GraphPart;
 use crate::ids::UserKey;
 use crate::rules::Rules;
 use crate::sessions::Settling;

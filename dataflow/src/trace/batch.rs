@@ -14,7 +14,7 @@
 
 mod assembly;
 pub mod builder;
-pub(crate) mod columns;
+mod columns;
 pub mod cursor;
 pub(crate) mod find;
 pub mod keep;

@@ -140,11 +140,11 @@ mod tests {
 
     #[test]
     fn equal_values_that_do_not_fit_are_stored_once() {
-        let mut column = column(&[9; 1000]);
-        assert_eq!((column.words.stored_values(), &column.whole[..]), (1, &[9][..]));
-        let other = super::tests::column(&[1, 9, 8, 1]);
-        column.extend(&other, 0..4);
-        assert_eq!(column.whole, [9, 8]);
+        let [mut one, other] = [&[9; 1000][..], &[1, 9, 8, 1]].map(column);
+        one.shrink_to_fit();
+        assert_eq!((one.words.stored_values(), &one.whole[..]), (1, &[9][..]));
+        one.extend(&other, 0..4);
+        assert_eq!(one.whole, [9, 8]);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! [`Storable`]: differences that batches store, each type in a column that suits it.
 
+use std::ops::Range;
+
 use differential_dataflow::difference::Semigroup;
 
 use super::columns::Repeats;
 use crate::time::Diff;
-
-use std::ops::Range;
 
 /// A difference that a batch can store.
 pub trait Storable: Semigroup + Ord + 'static {
