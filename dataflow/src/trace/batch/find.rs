@@ -74,7 +74,8 @@ mod tests {
     /// A batch with these keys, each with as many values as its last digit says and one more.
     fn batch(keys: &std::collections::BTreeSet<u64>) -> ValBatch<u64, u64, Diff> {
         let at = |time| Antichain::from_elem(time);
-        let mut contents = Contents::with_capacity(0, 0, 0, Description::new(at(0), at(1), at(0)));
+        let mut contents: Contents<u64, u64, Diff> =
+            Contents::with_capacity(0, 0, 0, Description::new(at(0), at(1), at(0)));
         for key in keys {
             contents.keys.push(*key);
             for value in 0..=key % 10 {
