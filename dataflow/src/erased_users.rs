@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::UserKey;
 use crate::time::{Millis, Time};
-use crate::trace::arranged::{PlainColumn, Storable};
+use crate::trace::batch::storable::{PlainColumn, Storable};
 
 /// The time up to which a user is erased, combined by maximum; 0 if the user is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
