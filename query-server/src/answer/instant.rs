@@ -1,6 +1,6 @@
 //! Instants as RFC 3339 text, UTC, with milliseconds.
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, Datelike as _, SecondsFormat, Timelike as _};
 use dataflow::time::Time;
 
 /// The text of an instant, which many answers share.
@@ -21,59 +21,30 @@ impl InstantText {
     }
 }
 
-const DAY_MS: Time = 24 * 60 * 60 * 1000;
-
-/// The last instant whose year has four digits: 9999-12-31T23:59:59.999Z.
-const LAST_OF_FOUR_DIGITS: Time = 253_402_300_799_999;
-
-/// The days from 1 March of the year 0 to 1970.
-const DAYS_BEFORE_1970: Time = 719_468;
-
-/// The days of 400 years, and the lengths of the first three of their centuries and of four years of a century.
-const DAYS_OF_400_YEARS: Time = 146_097;
-const DAYS_OF_100_YEARS: Time = 36_524;
-const DAYS_OF_4_YEARS: Time = 1_461;
-
-/// The days before each month of a year that begins in March.
-const DAYS_BEFORE: [Time; 12] = [0, 31, 61, 92, 122, 153, 184, 214, 245, 275, 306, 337];
+/// The last year that has four digits.
+const LAST_YEAR: i32 = 9999;
 
 /// Writes [`text`] of `at`.
 pub(crate) fn write(out: &mut Vec<u8>, at: Time) {
-    if at > LAST_OF_FOUR_DIGITS {
+    let when = i64::try_from(at).ok().and_then(DateTime::from_timestamp_millis);
+    let Some(when) = when.filter(|when| when.year() <= LAST_YEAR) else {
         return out.extend_from_slice(text(at).as_bytes());
-    }
-    let (year, month, day) = date(at / DAY_MS);
-    let ms = at % DAY_MS;
+    };
     let mut written = *b"0000-00-00T00:00:00.000Z";
-    let mut put = |from: usize, to: usize, mut number: Time| {
+    let mut put = |from: usize, to: usize, mut number: u32| {
         for digit in written[from..to].iter_mut().rev() {
             *digit = b'0' + (number % 10) as u8;
             number /= 10;
         }
     };
-    put(0, 4, year);
-    put(5, 7, month);
-    put(8, 10, day);
-    put(11, 13, ms / 3_600_000);
-    put(14, 16, ms / 60_000 % 60);
-    put(17, 19, ms / 1000 % 60);
-    put(20, 23, ms % 1000);
+    put(0, 4, when.year_ce().1);
+    put(5, 7, when.month());
+    put(8, 10, when.day());
+    put(11, 13, when.hour());
+    put(14, 16, when.minute());
+    put(17, 19, when.second());
+    put(20, 23, when.timestamp_subsec_millis());
     out.extend_from_slice(&written);
-}
-
-/// Year, month and day of a day that is given by its number since 1970. Years are taken to begin in March, so that a leap day
-/// is the last day of its year, of its four years, and of its 400 years.
-fn date(day: Time) -> (Time, Time, Time) {
-    let day = day + DAYS_BEFORE_1970;
-    let (quarters, day) = (day / DAYS_OF_400_YEARS, day % DAYS_OF_400_YEARS);
-    let centuries = (day / DAYS_OF_100_YEARS).min(3);
-    let day = day - centuries * DAYS_OF_100_YEARS;
-    let (fours, day) = (day / DAYS_OF_4_YEARS, day % DAYS_OF_4_YEARS);
-    let years = (day / 365).min(3);
-    let day = day - years * 365;
-    let month = DAYS_BEFORE.partition_point(|before| *before <= day) - 1;
-    let year = quarters * 400 + centuries * 100 + fours * 4 + years + Time::from(month >= 10);
-    (year, (month as Time + 2) % 12 + 1, day - DAYS_BEFORE[month] + 1)
 }
 
 /// The text of `at`, for example `2026-11-20T10:15:00.120Z`.
@@ -85,6 +56,11 @@ pub(crate) fn text(at: Time) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DAY_MS: Time = 24 * 60 * 60 * 1000;
+
+    /// 9999-12-31T23:59:59.999Z.
+    const LAST_OF_FOUR_DIGITS: Time = 253_402_300_799_999;
 
     #[test]
     fn milliseconds_in_utc() {
