@@ -120,8 +120,8 @@ impl SteppedGraph {
         self.graph().advance_to(tick);
     }
 
-    /// Begins `tick`, which must be later, within the open tick: see [`WorkerGraph::begin_tick`]. When the open tick is closed, each
-    /// of the ticks in it is told apart. Only for [`SteppedGraph::of_features`].
+    /// Begins `tick`, which must be later, within the open tick: see [`WorkerGraph::begin_tick`]. Once the open tick is closed,
+    /// a view can be as of each of the ticks in it. Only for a graph of features ([`SteppedGraph::of_features`]).
     pub(crate) fn begin_tick(&mut self, tick: Time) {
         self.graph().begin_tick(tick);
     }

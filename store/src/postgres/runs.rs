@@ -36,7 +36,7 @@ impl ImportRun {
         is_first || is_same && has_room && !(is_once && self.places.contains_key(row.id()))
     }
 
-    /// Adds a row, from a record of so many bytes.
+    /// Adds a row; `bytes` is the length of its record.
     fn add(&mut self, ImportRow { line, row, role }: ImportRow, bytes: usize) {
         if role == Role::IfAbsent && self.places.contains_key(row.id()) {
             return;

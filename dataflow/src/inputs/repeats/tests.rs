@@ -14,7 +14,7 @@ const DEDUP_MS: Millis = 100;
 enum Step {
     Read(u8, Millis),
     Learn(u8, Millis),
-    /// After so many milliseconds.
+    /// Forgets, this many milliseconds later.
     Forget(Millis),
 }
 

@@ -18,7 +18,7 @@ pub type PlainColumn<R> = Repeats<R>;
 
 /// A column of differences.
 pub trait DiffColumn<R>: Sized {
-    /// No differences yet, and about so many to come.
+    /// An empty column with room for about this many differences.
     fn with_capacity(diffs: usize) -> Self;
 
     /// The number of differences.

@@ -29,7 +29,7 @@ enum Read {
 
 #[derive(Clone, Copy, Debug)]
 enum Act {
-    /// A source reads something and gives it at once, dated so many milliseconds ago.
+    /// A source reads something that is dated this many milliseconds ago, and gives it at once.
     Give(usize, usize, Read, Millis),
     /// A source reads something, and gives it later.
     Take(usize, usize, Read, Millis),

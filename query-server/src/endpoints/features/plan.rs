@@ -1,4 +1,4 @@
-//! What a request for features reads and writes, found out once for all of its users.
+//! The plan of a request for features: which rows it reads and which values it writes. It is made once for all of its users.
 
 use std::sync::{Arc, LazyLock};
 
