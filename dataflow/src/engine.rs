@@ -3,7 +3,6 @@
 mod settings;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use timely::worker::Worker;
@@ -83,14 +82,12 @@ impl Engine {
         let scheduler = Arc::new(TickScheduler::new(settings.ticks, place, start, &settings.registry, settings.lease));
         let cuts = settings.journal_max.map(|max| Arc::new(Cuts::new(settings.workers, max)));
         let plan = Plan {
-            rules: settings.rules,
-            dictionary: settings.dictionary.clone(),
-            late_lines: Arc::new(AtomicU64::new(0)),
             changes: settings.changes.clone(),
             touched: settings.touched.clone(),
             cuts: cuts.clone(),
             observer: settings.registry.observer(),
             restored_at: settings.restore.as_ref().map(|restore| restore.tick),
+            ..Plan::new(settings.rules, settings.dictionary.clone())
         };
         let reader = IndexReader::new(snapshots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone())
             .in_cluster(place.process, place.processes);

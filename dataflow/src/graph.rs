@@ -118,6 +118,24 @@ pub struct Plan {
     pub restored_at: Option<Time>,
 }
 
+impl Plan {
+    /// A plan of the lists alone: nobody takes changes, no cuts are taken, and the graph starts empty.
+    #[must_use]
+    pub fn new(rules: Rules, dictionary: Arc<Dictionary>) -> Plan {
+        let late_lines = Arc::new(AtomicU64::new(0));
+        Plan {
+            rules,
+            dictionary,
+            late_lines,
+            changes: None,
+            touched: None,
+            cuts: None,
+            observer: None,
+            restored_at: None,
+        }
+    }
+}
+
 /// Builds the graph, or a part of it, in one worker: its inputs, and the traces to publish. `control` exchanges messages with
 /// the other processes, if there are any.
 pub(crate) fn build(

@@ -109,16 +109,7 @@ pub enum Error {
 /// When threads cannot be started, a source or the observer fails, or a worker panics.
 pub fn run(settings: Settings, observer: &mut dyn Observer) -> Result<(), Error> {
     let snapshots = Arc::new(PublishedSnapshots::new(settings.workers));
-    let plan = Plan {
-        rules: settings.rules,
-        dictionary: settings.dictionary.clone(),
-        late_lines: Arc::new(AtomicU64::new(0)),
-        changes: None,
-        touched: None,
-        cuts: None,
-        observer: None,
-        restored_at: None,
-    };
+    let plan = Plan::new(settings.rules, settings.dictionary.clone());
     let reader = IndexReader::new(snapshots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone());
     let config = workers::config(settings.workers, settings.idle_merge_effort);
     let shared = Arc::new(ReplayState::default());

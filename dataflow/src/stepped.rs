@@ -4,7 +4,6 @@
 //! [`replay`](crate::replay) is faster where states are needed only at steps.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use timely::communication::Allocator;
@@ -39,13 +38,13 @@ impl SteppedGraph {
     /// `idle_merge_effort`: see [`crate::engine::Settings::idle_merge_effort`].
     #[must_use]
     pub fn new(rules: Rules, dictionary: Arc<Dictionary>, idle_merge_effort: usize) -> Self {
-        SteppedGraph::build(plan(rules, dictionary), idle_merge_effort, WorkerGraph::new)
+        SteppedGraph::build(Plan::new(rules, dictionary), idle_merge_effort, WorkerGraph::new)
     }
 
     /// Builds the part of the graph that features are made from: features must be on. The other indexes stay empty.
     #[must_use]
     pub fn of_features(rules: Rules, dictionary: Arc<Dictionary>, idle_merge_effort: usize) -> Self {
-        SteppedGraph::build(plan(rules, dictionary), idle_merge_effort, WorkerGraph::of_features)
+        SteppedGraph::build(Plan::new(rules, dictionary), idle_merge_effort, WorkerGraph::of_features)
     }
 
     /// Builds the graph of a plan; it is empty as of time 0.
@@ -147,12 +146,6 @@ impl SteppedGraph {
     pub fn reader(&self) -> &IndexReader {
         &self.reader
     }
-}
-
-/// A plan without anything beside the graph.
-fn plan(rules: Rules, dictionary: Arc<Dictionary>) -> Plan {
-    let late_lines = Arc::new(AtomicU64::new(0));
-    Plan { rules, dictionary, late_lines, changes: None, touched: None, cuts: None, observer: None, restored_at: None }
 }
 
 impl Drop for SteppedGraph {

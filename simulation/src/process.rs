@@ -5,7 +5,6 @@ mod database;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -131,14 +130,9 @@ impl Process {
 
         let (cuts, rules) = (Arc::new(Cuts::new(1, JOURNAL_MAX)), rules(outside.plant, restored.is_some()));
         let plan = Plan {
-            rules,
-            dictionary: dictionary.clone(),
-            late_lines: Arc::new(AtomicU64::new(0)),
-            changes: None,
-            touched: None,
             cuts: Some(cuts.clone()),
             restored_at: restored.as_deref().map(Restored::tick),
-            observer: None,
+            ..Plan::new(rules, dictionary.clone())
         };
         let snapshots = Arc::new(PublishedSnapshots::new(1));
         let reader = IndexReader::new(snapshots.clone(), dictionary.clone(), rules, plan.late_lines.clone());

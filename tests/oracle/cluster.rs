@@ -1,7 +1,7 @@
 //! Runs a history through the graph: a station per worker on shared slots, paced in one of three ways, and samples the
 //! lists.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use dataflow::feed::Position;
@@ -46,16 +46,8 @@ pub(crate) fn run(world: &Arc<World>, history: &History, workers: usize, pacing:
     let changes: Arc<Mutex<Vec<Changed>>> = Arc::default();
     let handed_out = changes.clone();
     let outlet = move |changed| handed_out.lock().expect("nobody panics with this lock").push(changed);
-    let plan = Plan {
-        rules: history.rules,
-        dictionary: world.dictionary.clone(),
-        late_lines: Arc::new(AtomicU64::new(0)),
-        changes: Some(Arc::new(Mutex::new(outlet))),
-        touched: None,
-        cuts: None,
-        restored_at: None,
-        observer: None,
-    };
+    let plan =
+        Plan { changes: Some(Arc::new(Mutex::new(outlet))), ..Plan::new(history.rules, world.dictionary.clone()) };
     let snapshots = Arc::new(PublishedSnapshots::new(workers));
     let reader = IndexReader::new(snapshots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone());
     let over = Arc::new(AtomicBool::new(false));
@@ -210,16 +202,7 @@ impl Member<'_> {
 /// The histories that show while one of two workers has shown its first tick and the other has not.
 pub(crate) fn half_published(world: &Arc<World>, rules: Rules) -> Vec<Seen> {
     let snapshots = Arc::new(PublishedSnapshots::new(2));
-    let plan = Plan {
-        rules,
-        dictionary: world.dictionary.clone(),
-        late_lines: Arc::default(),
-        changes: None,
-        touched: None,
-        cuts: None,
-        restored_at: None,
-        observer: None,
-    };
+    let plan = Plan::new(rules, world.dictionary.clone());
     let reader = IndexReader::new(snapshots.clone(), plan.dictionary.clone(), rules, plan.late_lines.clone());
     let shared = Arc::new((world.clone(), reader, plan, Meeting::new(2)));
     let guards = timely::execute(timely::Config::process(2), move |worker| {

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use checkpoints::{Bounds, Place, RealDisk, Restored, Series, Store};
 use dataflow::cut::Cuts;
@@ -65,14 +64,9 @@ impl Shop {
         let restored = checkpoint.map(|found| Restored::read(found, &dictionary).expect("it is whole"));
         let (dictionary, cuts) = (Arc::new(dictionary), Arc::new(Cuts::new(1, 100)));
         let plan = Plan {
-            rules: Rules::default(),
-            dictionary: dictionary.clone(),
-            late_lines: Arc::new(AtomicU64::new(0)),
-            changes: None,
-            touched: None,
             cuts: Some(cuts.clone()),
-            observer: None,
             restored_at: restored.as_ref().map(Restored::tick),
+            ..Plan::new(Rules::default(), dictionary.clone())
         };
         let mut graph = SteppedGraph::of(plan, 1000);
         let rows = restored.as_ref().map(|rows| rows.copies_of::<Orders>().expect("it is whole")).unwrap_or_default();

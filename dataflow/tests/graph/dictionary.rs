@@ -3,7 +3,6 @@
 mod histories;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use proptest::collection::vec;
@@ -87,14 +86,10 @@ impl World {
             of_changes.changes.lock().unwrap().push_back((changed, hold));
         };
         let plan = Plan {
-            rules,
-            dictionary: dictionary.clone(),
-            late_lines: Arc::new(AtomicU64::new(0)),
             changes: listens.then(|| Arc::new(Mutex::new(take)) as _),
             touched: listens.then(|| outlet.clone() as _),
             cuts: Some(cuts.clone()),
-            observer: None,
-            restored_at: None,
+            ..Plan::new(rules, dictionary.clone())
         };
         let mut graph = SteppedGraph::of(plan, 1000);
         graph.advance_to(START);

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use proptest::collection::vec;
@@ -238,16 +237,7 @@ impl Shop {
 
 /// A graph that starts, from what is stored as of a tick if there is one.
 fn start(rules: Rules, dictionary: &Arc<Dictionary>, cuts: &Arc<Cuts>, restored_at: Option<Time>) -> SteppedGraph {
-    let plan = Plan {
-        rules,
-        dictionary: dictionary.clone(),
-        late_lines: Arc::new(AtomicU64::new(0)),
-        changes: None,
-        touched: None,
-        cuts: Some(cuts.clone()),
-        observer: None,
-        restored_at,
-    };
+    let plan = Plan { cuts: Some(cuts.clone()), restored_at, ..Plan::new(rules, dictionary.clone()) };
     let mut graph = SteppedGraph::of(plan, 1000);
     match restored_at {
         Some(tick) => graph.advance_to(tick),

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
@@ -62,16 +61,7 @@ fn read_through<U: Upstream>(
     budget: usize,
 ) -> Read {
     let dictionary = world::dictionary();
-    let plan = Plan {
-        rules: RULES,
-        dictionary: dictionary.clone(),
-        late_lines: Arc::new(AtomicU64::new(0)),
-        changes: None,
-        touched: None,
-        cuts: None,
-        restored_at: None,
-        observer: None,
-    };
+    let plan = Plan::new(RULES, dictionary.clone());
     let config = dataflow::workers::config(1, 300).worker;
     let mut worker = Worker::new(config, Allocator::Thread(Thread::default()), Some(Instant::now()));
     let mut worker_graph = WorkerGraph::new(&mut worker, &plan, &Arc::new(PublishedSnapshots::new(1)));
