@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sources::kafka::upstream::PartitionId;
 
 use crate::chain::{Segment, Survey};
-use crate::file::{self, FileError, FileWriter};
+use crate::file::{self, FileError, FileWriter, SegmentRows};
 use crate::name::{Hour, ObjectName};
 use crate::row::Row;
 use crate::store::{Store, StoreError};
@@ -142,12 +142,16 @@ fn from_segment(
     erasures: &UsersToErase,
     erased: &mut Erased,
 ) -> Result<(), EraseError> {
-    let (mut files, mut rows) = (Vec::new(), 0);
+    let (mut files, mut rows, mut stated_rows) = (Vec::new(), 0, SegmentRows::default());
     for stored in &segment.files {
         let bytes = store.get(&stored.name.to_string())?;
         let left = without(id, &stored.name, bytes, erasures, &mut rows);
-        files.push(left.map_err(|reason| EraseError::File { name: stored.name.to_string(), reason })?);
+        let left = left.map_err(|reason| EraseError::File { name: stored.name.to_string(), reason })?;
+        stated_rows.add(left.stated);
+        files.push(left);
     }
+    // Rows that were lost before stay missing.
+    rows += stated_rows.missing(rows + files.iter().map(|left| left.removed).sum::<u64>());
     for Left { name, writer, removed, stated } in files {
         // A file without records of the user is written if an interrupted run has left its number of rows behind.
         if removed > 0 || stated.is_some_and(|stated| stated != rows) {
@@ -265,5 +269,24 @@ mod tests {
         assert_eq!(UsersToErase::recorded(&store, &survey, "removals"), Ok(expected.clone()));
         let erased = erase(&store, &survey, &expected, |_| ()).unwrap();
         assert_eq!(erased, Erased::default(), "erasures stay, and what came after them");
+    }
+
+    #[test]
+    fn an_erasure_hides_no_file_that_was_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Dir::new(dir.path());
+        let id = PartitionId { topic: "views".into(), partition: 0 };
+        let mut file = FileWriter::new(Format::Parquet, &id).unwrap();
+        for (offset, user) in [(0, "ada"), (1, "bob")] {
+            file.push(&Row { offset, user_id: Some(user.into()), ..Row::default() }).unwrap();
+        }
+        // A part with three more rows is gone.
+        let name = "views/date=1970-01-01/hour=00/0-0-4.parquet";
+        store.put(name, file.finish(5).unwrap()).unwrap();
+        let survey = Survey::of(store.list("").unwrap());
+        let erased = erase(&store, &survey, &UsersToErase::of("ada"), |_| ()).unwrap();
+        assert_eq!(erased, Erased { records: 1, files: 1 });
+        let stated = file::read(Format::Parquet, store.get(name).unwrap(), |_| Ok::<(), FileError>(()));
+        assert_eq!(stated, Ok(Some(4)), "one row is left, and three are missing");
     }
 }

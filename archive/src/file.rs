@@ -2,12 +2,15 @@
 
 mod json;
 mod parquet;
+mod segment_rows;
 
 use bytes::Bytes;
 use sources::kafka::upstream::PartitionId;
 
 use crate::row::Row;
 use crate::settings::Format;
+
+pub(crate) use segment_rows::SegmentRows;
 
 /// A file cannot be read, or not be made. Holds the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,16 +81,36 @@ pub fn read<E: From<FileError>>(
     }
 }
 
-/// Gives the rows of a file as [`read`] does, for a reader that needs the records alone: Parquet files have nothing in the columns
-/// of the event then.
+/// The rows that a file states at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StatedRows {
+    /// Its own.
+    pub(crate) file: u64,
+    /// Those of its whole segment, if it states them.
+    pub(crate) segment: Option<u64>,
+}
+
+/// What a file states, without reading its rows; none for JSON lines.
+///
+/// # Errors
+/// When it is no such file.
+pub(crate) fn stated_rows(format: Format, bytes: Bytes) -> Result<Option<StatedRows>, FileError> {
+    match format {
+        Format::Parquet => parquet::stated_rows(bytes).map(Some),
+        Format::Json => Ok(None),
+    }
+}
+
+/// Gives the rows of a file as [`read`] does, and returns the same, for a reader that needs the records alone: Parquet files have
+/// nothing in the columns of the event then.
 pub(crate) fn read_records<E: From<FileError>>(
     format: Format,
     bytes: Bytes,
     mut give: impl FnMut(&Row<'_>) -> Result<(), E>,
-) -> Result<(), E> {
+) -> Result<Option<u64>, E> {
     match format {
-        Format::Parquet => parquet::read(bytes, false, &mut give).map(|_| ()),
-        Format::Json => json::read(&bytes, &mut give),
+        Format::Parquet => parquet::read(bytes, false, &mut give),
+        Format::Json => json::read(&bytes, &mut give).map(|()| None),
     }
 }
 
@@ -144,13 +167,17 @@ mod tests {
                     rows.iter().enumerate().map(|(n, (offset, raw))| copy(&row(n, *offset, raw))).collect();
                 assert!(found == expected, "{format:?} {count}");
                 let mut records = rows.iter().enumerate().map(|(n, (offset, raw))| row(n, *offset, raw));
-                let read = read_records(format, bytes, |found| {
+                let read = read_records(format, bytes.clone(), |found| {
                     let expected = records.next().expect("as many rows as were written");
                     assert_eq!((found.offset, found.record_time), (expected.offset, expected.record_time));
                     assert_eq!((found.key, found.raw), (expected.key, expected.raw));
                     Ok::<(), FileError>(())
                 });
-                assert!(read.is_ok() && records.next().is_none(), "{format:?} {count}");
+                assert_eq!(read, Ok((format == Format::Parquet).then_some(77)));
+                assert!(records.next().is_none(), "{format:?} {count}");
+                let stated = stated_rows(format, bytes).unwrap();
+                let expected = StatedRows { file: count.unsigned_abs(), segment: Some(77) };
+                assert_eq!(stated, (format == Format::Parquet).then_some(expected));
             }
         }
     }

@@ -8,6 +8,8 @@
 
 mod live;
 mod reading;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
 use std::sync::Arc;

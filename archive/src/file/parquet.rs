@@ -33,7 +33,7 @@ use self::finished::FinishedPages;
 use super::FileError;
 use crate::row::Row;
 
-pub(super) use reading::read;
+pub(super) use reading::{read, stated_rows};
 
 /// The key under which a file states the number of rows of its segment.
 const SEGMENT_ROWS: &str = "vitrine.segment_rows";

@@ -16,7 +16,7 @@ use sources::kafka::past::{PastRecords, PastTaken};
 use sources::kafka::upstream::Record;
 
 use crate::chain::Segment;
-use crate::file::{self, FileError};
+use crate::file::{self, FileError, SegmentRows};
 use crate::name::ObjectName;
 use crate::row::Row;
 use crate::store::Store;
@@ -145,6 +145,10 @@ impl From<FileError> for Ended {
     }
 }
 
+fn unreadable(name: &ObjectName, reason: &FileError) -> Ended {
+    Ended::Failed(format!("{name}: {reason}"))
+}
+
 impl Reading {
     fn run(mut self, segments: &[Segment]) {
         let Range { start, end } = self.offsets;
@@ -167,28 +171,35 @@ impl Reading {
         let _ = self.send(last);
     }
 
-    /// Gives the rows of a segment. Those of its parts, which are few, are held while those of the closing file pass.
+    /// Gives the rows of a segment. Those of its parts, which are few, are held while those of the closing file pass. Nothing is
+    /// given of a segment that lacks rows: another reader would go on after them.
     fn segment(&mut self, segment: &Segment) -> Result<(), Ended> {
         let Some((closing, parts)) = segment.files.split_last() else { return Ok(()) };
-        let mut held = Batch::default();
+        let (mut held, mut stated) = (Batch::default(), SegmentRows::default());
         for part in parts {
             let bytes = self.get(&part.name)?;
             let read = file::read_records(part.name.format, bytes, |row| {
                 held.push(row.offset, row.record_time, row.key, row.raw);
                 Ok::<(), FileError>(())
             });
-            read.map_err(|FileError(reason)| Ended::Failed(format!("{}: {reason}", part.name)))?;
+            stated.add(read.map_err(|reason| unreadable(&part.name, &reason))?);
         }
         let mut order: Vec<usize> = (0..held.rows.len()).collect();
         order.sort_by_key(|index| held.rows[*index].offset);
         let mut order = VecDeque::from(order);
         let bytes = self.get(&closing.name)?;
+        let rows = file::stated_rows(closing.name.format, bytes.clone());
+        if let Some(rows) = rows.map_err(|reason| unreadable(&closing.name, &reason))? {
+            stated.add(rows.segment);
+            let all = stated.check(held.rows.len() as u64 + rows.file);
+            all.map_err(|reason| unreadable(&closing.name, &reason))?;
+        }
         file::read_records(closing.name.format, bytes, |row: &Row<'_>| {
             self.give_held(&held, &mut order, row.offset)?;
             self.give(row.offset, row.record_time, row.key, row.raw)
         })
         .map_err(|ended| match ended {
-            Ended::Failed(reason) => Ended::Failed(format!("{}: {reason}", closing.name)),
+            Ended::Failed(reason) => unreadable(&closing.name, &FileError(reason)),
             Ended::Unwanted => Ended::Unwanted,
         })?;
         self.give_held(&held, &mut order, i64::MAX)

@@ -9,7 +9,7 @@ use parquet::errors::Result;
 use parquet::file::reader::{FileReader as _, RowGroupReader, SerializedFileReader};
 
 use super::{SEGMENT_ROWS, failed};
-use crate::file::FileError;
+use crate::file::{FileError, StatedRows};
 use crate::row::Row;
 
 /// A column of a group: for each row its value, or none. Without rows if it is not read.
@@ -38,9 +38,7 @@ pub(in crate::file) fn read<E: From<FileError>>(
     give: &mut impl FnMut(&Row<'_>) -> std::result::Result<(), E>,
 ) -> std::result::Result<Option<u64>, E> {
     let file = SerializedFileReader::new(bytes).map_err(failed)?;
-    let metadata = file.metadata().file_metadata();
-    let stated = metadata.key_value_metadata().into_iter().flatten().find(|pair| pair.key == SEGMENT_ROWS);
-    let stated = stated.and_then(|pair| pair.value.as_ref()?.parse().ok());
+    let stated = segment_rows(&file);
     for index in 0..file.num_row_groups() {
         let group = file.get_row_group(index).map_err(failed)?;
         let rows = usize::try_from(group.metadata().num_rows()).map_err(failed)?;
@@ -70,6 +68,18 @@ pub(in crate::file) fn read<E: From<FileError>>(
         }
     }
     Ok(stated)
+}
+
+/// See [`crate::file::stated_rows`].
+pub(in crate::file) fn stated_rows(bytes: Bytes) -> std::result::Result<StatedRows, FileError> {
+    let file = SerializedFileReader::new(bytes).map_err(failed)?;
+    let rows = u64::try_from(file.metadata().file_metadata().num_rows()).map_err(failed)?;
+    Ok(StatedRows { file: rows, segment: segment_rows(&file) })
+}
+
+fn segment_rows(file: &SerializedFileReader<Bytes>) -> Option<u64> {
+    let mut pairs = file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+    pairs.find(|pair| pair.key == SEGMENT_ROWS)?.value.as_ref()?.parse().ok()
 }
 
 /// The column of that name.
