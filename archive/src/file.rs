@@ -60,13 +60,13 @@ impl FileWriter {
     pub(crate) fn finish(self, segment_rows: u64) -> Result<Bytes, FileError> {
         match self {
             FileWriter::Parquet(writer) => writer.finish(segment_rows),
-            FileWriter::Json(writer) => writer.finish(),
+            FileWriter::Json(writer) => writer.finish(segment_rows),
         }
     }
 }
 
-/// Gives the rows of a file in their order. Returns the number of rows that the file states for its whole segment; none for
-/// JSON lines, which state nothing.
+/// Gives the rows of a file in their order. Returns the number of rows that the file states for its whole segment; none if it
+/// states nothing, as JSON lines that an older version wrote.
 ///
 /// # Errors
 /// When the file is damaged or is no such file, or errors of `give`.
@@ -77,7 +77,7 @@ pub fn read<E: From<FileError>>(
 ) -> Result<Option<u64>, E> {
     match format {
         Format::Parquet => parquet::read(bytes, true, &mut give),
-        Format::Json => json::read(&bytes, &mut give).map(|()| None),
+        Format::Json => json::read(&bytes, &mut give),
     }
 }
 
@@ -90,14 +90,14 @@ pub(crate) struct StatedRows {
     pub(crate) segment: Option<u64>,
 }
 
-/// What a file states, without reading its rows; none for JSON lines.
+/// What a file states, without reading its rows; none if it states nothing.
 ///
 /// # Errors
 /// When it is no such file.
 pub(crate) fn stated_rows(format: Format, bytes: Bytes) -> Result<Option<StatedRows>, FileError> {
     match format {
         Format::Parquet => parquet::stated_rows(bytes).map(Some),
-        Format::Json => Ok(None),
+        Format::Json => Ok(json::stated_rows(&bytes)),
     }
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn read_records<E: From<FileError>>(
 ) -> Result<Option<u64>, E> {
     match format {
         Format::Parquet => parquet::read(bytes, false, &mut give),
-        Format::Json => json::read(&bytes, &mut give).map(|()| None),
+        Format::Json => json::read(&bytes, &mut give),
     }
 }
 
@@ -162,7 +162,7 @@ mod tests {
                     found.push(copy(row));
                     Ok::<(), FileError>(())
                 });
-                assert_eq!(stated.unwrap(), (format == Format::Parquet).then_some(77));
+                assert_eq!(stated, Ok(Some(77)));
                 let expected: Vec<String> =
                     rows.iter().enumerate().map(|(n, (offset, raw))| copy(&row(n, *offset, raw))).collect();
                 assert!(found == expected, "{format:?} {count}");
@@ -173,13 +173,27 @@ mod tests {
                     assert_eq!((found.key, found.raw), (expected.key, expected.raw));
                     Ok::<(), FileError>(())
                 });
-                assert_eq!(read, Ok((format == Format::Parquet).then_some(77)));
+                assert_eq!(read, Ok(Some(77)));
                 assert!(records.next().is_none(), "{format:?} {count}");
-                let stated = stated_rows(format, bytes).unwrap();
                 let expected = StatedRows { file: count.unsigned_abs(), segment: Some(77) };
-                assert_eq!(stated, (format == Format::Parquet).then_some(expected));
+                assert_eq!(stated_rows(format, bytes), Ok(Some(expected)));
             }
         }
+    }
+
+    #[test]
+    fn json_lines_without_a_number_of_rows_are_read() {
+        let mut writer = FileWriter::new(Format::Json, &id()).unwrap();
+        writer.push(&row(0, 5, b"x")).unwrap();
+        let bytes = writer.finish(1).unwrap();
+        // As older versions wrote them.
+        let older = bytes.slice(..bytes.len() - 32);
+        let mut offsets = Vec::new();
+        let stated = read(Format::Json, older.clone(), |row| {
+            offsets.push(row.offset);
+            Ok::<(), FileError>(())
+        });
+        assert_eq!((stated, stated_rows(Format::Json, older), offsets), (Ok(None), Ok(None), vec![5]));
     }
 
     #[test]

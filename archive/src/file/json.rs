@@ -1,4 +1,8 @@
 //! JSON lines, one record a line, compressed with zstd.
+//!
+//! ```text
+//! frame: the lines │ frame that readers skip: magic number, length, "vitrine1", rows of the segment, rows of the file
+//! ```
 
 use std::borrow::Cow;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
@@ -11,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sources::kafka::upstream::PartitionId;
 use zstd::stream::{read, write};
 
-use super::FileError;
+use super::{FileError, StatedRows};
 use crate::row::Row;
 
 /// Compression that takes little time.
@@ -19,6 +23,10 @@ const LEVEL: i32 = 1;
 
 /// Text that is compressed together. A call for every name and value would take longer than the compression.
 const BUFFER_BYTES: usize = 1 << 16;
+
+/// The beginning of the frame with the numbers of rows: a magic number of frames that hold no content and are skipped (RFC 8878,
+/// 3.1.2), the length of the rest, and whose frame it is. Two numbers of 8 bytes follow, the lowest byte first.
+const STATED: [u8; 16] = *b"\x57\x2a\x4d\x18\x18\0\0\0vitrine1";
 
 /// A line. Bytes that are no UTF-8 are in the second member of a pair, as base64.
 #[derive(Serialize, Deserialize)]
@@ -54,6 +62,7 @@ struct Line<'a> {
 /// Writes a file of one partition.
 pub(crate) struct JsonWriter {
     id: PartitionId,
+    rows: u64,
     out: BufWriter<write::Encoder<'static, Vec<u8>>>,
 }
 
@@ -61,7 +70,7 @@ impl JsonWriter {
     pub(super) fn new(id: &PartitionId) -> Result<JsonWriter, FileError> {
         let mut out = write::Encoder::new(Vec::new(), LEVEL).map_err(failed)?;
         out.include_checksum(true).map_err(failed)?;
-        Ok(JsonWriter { id: id.clone(), out: BufWriter::with_capacity(BUFFER_BYTES, out) })
+        Ok(JsonWriter { id: id.clone(), rows: 0, out: BufWriter::with_capacity(BUFFER_BYTES, out) })
     }
 
     pub(super) fn push(&mut self, row: &Row<'_>) -> Result<(), FileError> {
@@ -83,6 +92,7 @@ impl JsonWriter {
             raw,
             raw_base64,
         };
+        self.rows += 1;
         serde_json::to_writer(&mut self.out, &line).map_err(failed)?;
         self.out.write_all(b"\n").map_err(failed)
     }
@@ -91,9 +101,13 @@ impl JsonWriter {
         self.out.get_ref().get_ref().len()
     }
 
-    pub(super) fn finish(self) -> Result<Bytes, FileError> {
+    pub(super) fn finish(self, segment_rows: u64) -> Result<Bytes, FileError> {
         let out = self.out.into_inner().map_err(failed)?;
-        out.finish().map(Bytes::from).map_err(failed)
+        let mut file = out.finish().map_err(failed)?;
+        file.extend_from_slice(&STATED);
+        file.extend_from_slice(&segment_rows.to_le_bytes());
+        file.extend_from_slice(&self.rows.to_le_bytes());
+        Ok(file.into())
     }
 }
 
@@ -106,10 +120,19 @@ fn text(bytes: Option<&[u8]>) -> (Option<Cow<'_, str>>, Option<Cow<'_, str>>) {
     }
 }
 
+/// What a file states; none if it was written before files did.
+pub(super) fn stated_rows(bytes: &[u8]) -> Option<StatedRows> {
+    let (rest, file) = bytes.split_last_chunk()?;
+    let (rest, segment) = rest.split_last_chunk()?;
+    let (file, segment) = (u64::from_le_bytes(*file), u64::from_le_bytes(*segment));
+    rest.ends_with(&STATED).then_some(StatedRows { file, segment: Some(segment) })
+}
+
+/// See [`crate::file::read`].
 pub(super) fn read<E: From<FileError>>(
     bytes: &[u8],
     give: &mut impl FnMut(&Row<'_>) -> Result<(), E>,
-) -> Result<(), E> {
+) -> Result<Option<u64>, E> {
     if bytes.is_empty() {
         return Err(FileError("the file is empty".into()).into());
     }
@@ -118,7 +141,7 @@ pub(super) fn read<E: From<FileError>>(
     loop {
         buffer.clear();
         if lines.read_until(b'\n', &mut buffer).map_err(failed)? == 0 {
-            return Ok(());
+            return Ok(stated_rows(bytes).and_then(|stated| stated.segment));
         }
         let line: Line<'_> = serde_json::from_slice(&buffer).map_err(failed)?;
         let (key, raw) = (unpack(line.key, line.key_base64)?, unpack(line.raw, line.raw_base64)?);

@@ -61,7 +61,7 @@ fn read(dir: &Path, first: i64) -> (Vec<i64>, Option<String>) {
 
 #[test]
 fn a_lost_part_file_ends_the_reading_before_its_segment() {
-    for format in [Format::Parquet] {
+    for format in [Format::Parquet, Format::Json] {
         let dir = tempfile::tempdir().unwrap();
         write_archive(dir.path(), format);
         assert_eq!(read(dir.path(), 0), ((0..12).collect(), None), "{format:?}");
