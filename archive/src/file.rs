@@ -17,6 +17,24 @@ pub(crate) use segment_rows::SegmentRows;
 #[error("{0}")]
 pub struct FileError(pub(crate) String);
 
+/// The partition that a row names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) partition: i32,
+}
+
+/// The columns that a reader of Parquet files needs. JSON lines are read with all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Columns {
+    /// Those of the record: offset, time, key and bytes.
+    Record,
+    /// Those of the event as well.
+    Event,
+    /// Those of the partition as well.
+    All,
+}
+
 /// A file that is being written, in memory.
 pub(crate) enum FileWriter {
     Parquet(Box<parquet::ParquetWriter>),
@@ -75,8 +93,24 @@ pub fn read<E: From<FileError>>(
     bytes: Bytes,
     mut give: impl FnMut(&Row<'_>) -> Result<(), E>,
 ) -> Result<Option<u64>, E> {
+    let mut give = |row: &Row<'_>, _: Option<Origin<'_>>| give(row);
     match format {
-        Format::Parquet => parquet::read(bytes, true, &mut give),
+        Format::Parquet => parquet::read(bytes, Columns::Event, &mut give),
+        Format::Json => json::read(&bytes, &mut give),
+    }
+}
+
+/// Gives the rows of a file as [`read`] does, and returns the same, with the partition that each row names.
+pub(crate) fn read_with_origin<E: From<FileError>>(
+    format: Format,
+    bytes: Bytes,
+    mut give: impl FnMut(&Row<'_>, Origin<'_>) -> Result<(), E>,
+) -> Result<Option<u64>, E> {
+    let mut give = |row: &Row<'_>, origin: Option<Origin<'_>>| {
+        give(row, origin.ok_or_else(|| FileError("a row names no partition".into()))?)
+    };
+    match format {
+        Format::Parquet => parquet::read(bytes, Columns::All, &mut give),
         Format::Json => json::read(&bytes, &mut give),
     }
 }
@@ -108,8 +142,9 @@ pub(crate) fn read_records<E: From<FileError>>(
     bytes: Bytes,
     mut give: impl FnMut(&Row<'_>) -> Result<(), E>,
 ) -> Result<Option<u64>, E> {
+    let mut give = |row: &Row<'_>, _: Option<Origin<'_>>| give(row);
     match format {
-        Format::Parquet => parquet::read(bytes, false, &mut give),
+        Format::Parquet => parquet::read(bytes, Columns::Record, &mut give),
         Format::Json => json::read(&bytes, &mut give),
     }
 }

@@ -1,5 +1,9 @@
 //! Checks an archive: chains without a gap, files that can be read, and rows that fit the names.
 
+mod rows;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use sources::kafka::upstream::PartitionId;
@@ -7,6 +11,7 @@ use sources::kafka::upstream::PartitionId;
 use crate::chain::{Chain, Segment, Survey};
 use crate::file::{self, FileError};
 use crate::store::{Store, StoreError};
+use rows::RowsOfFile;
 
 /// What the check of a partition has found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,10 +63,17 @@ fn of_names(chain: &Chain) -> Report {
     for range in chain.overlaps() {
         report.problems.push(format!("offsets {} to {} are in several files", range.start(), range.end()));
     }
-    let superfluous = chain.superfluous();
-    if !superfluous.is_empty() {
-        let count = superfluous.len();
-        report.notes.push(format!("{count} unfinished or double files, which the next start or `compact` removes"));
+    let merged = chain.unfinished_merges().count();
+    let double = merged + chain.doubles.iter().map(|segment| segment.files.len()).sum::<usize>();
+    if double > 0 {
+        let note = format!("{double} double files of a merging, which the next start of a server or `compact` removes");
+        report.notes.push(note);
+    }
+    let unfinished = chain.unfinished.len() - merged;
+    if unfinished > 0 {
+        report.notes.push(format!(
+            "{unfinished} unfinished files, which a server is writing now or the next start of a server removes; `compact` does not"
+        ));
     }
     report
 }
@@ -77,11 +89,10 @@ fn of_segment(
     for stored in &segment.files {
         let name = &stored.name;
         let bytes = store.get(&name.to_string())?;
-        let (mut last, mut unsorted) = (None, false);
-        let read = file::read(name.format, bytes, |row| {
-            unsorted |= last >= Some(row.offset);
-            last = Some(row.offset);
+        let mut rows = RowsOfFile::new(name);
+        let read = file::read_with_origin(name.format, bytes, |row, origin| {
             offsets.push(row.offset);
+            rows.take(row, origin);
             Ok::<(), FileError>(())
         });
         seen(stored.bytes);
@@ -89,9 +100,7 @@ fn of_segment(
             Ok(rows) => stated = rows.or(stated),
             Err(FileError(reason)) => report.problems.push(format!("{name} cannot be read: {reason}")),
         }
-        if unsorted {
-            report.problems.push(format!("{name}: offsets do not rise"));
-        }
+        report.problems.extend(rows.problems());
     }
     let (rows, range) = (offsets.len() as u64, segment.first..=segment.last);
     let place = || segment.files.last().map(|file| file.name.to_string()).unwrap_or_default();

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sources::kafka::upstream::PartitionId;
 use zstd::stream::{read, write};
 
-use super::{FileError, StatedRows};
+use super::{FileError, Origin, StatedRows};
 use crate::row::Row;
 
 /// Compression that takes little time.
@@ -131,7 +131,7 @@ pub(super) fn stated_rows(bytes: &[u8]) -> Option<StatedRows> {
 /// See [`crate::file::read`].
 pub(super) fn read<E: From<FileError>>(
     bytes: &[u8],
-    give: &mut impl FnMut(&Row<'_>) -> Result<(), E>,
+    give: &mut impl FnMut(&Row<'_>, Option<Origin<'_>>) -> Result<(), E>,
 ) -> Result<Option<u64>, E> {
     if bytes.is_empty() {
         return Err(FileError("the file is empty".into()).into());
@@ -145,7 +145,8 @@ pub(super) fn read<E: From<FileError>>(
         }
         let line: Line<'_> = serde_json::from_slice(&buffer).map_err(failed)?;
         let (key, raw) = (unpack(line.key, line.key_base64)?, unpack(line.raw, line.raw_base64)?);
-        give(&Row {
+        let origin = Origin { topic: &line.topic, partition: line.partition };
+        let row = Row {
             offset: line.offset,
             record_time: line.record_time,
             key: key.as_deref(),
@@ -156,7 +157,8 @@ pub(super) fn read<E: From<FileError>>(
             session_id: line.session_id,
             metadata: line.metadata.as_deref(),
             raw: raw.as_deref(),
-        })?;
+        };
+        give(&row, Some(origin))?;
     }
 }
 

@@ -4,12 +4,12 @@ use std::str;
 
 use bytes::Bytes;
 use parquet::column::reader::{ColumnReader, get_typed_column_reader};
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int64Type};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::errors::Result;
 use parquet::file::reader::{FileReader as _, RowGroupReader, SerializedFileReader};
 
 use super::{SEGMENT_ROWS, failed};
-use crate::file::{FileError, StatedRows};
+use crate::file::{Columns, FileError, Origin, StatedRows};
 use crate::row::Row;
 
 /// A column of a group: for each row its value, or none. Without rows if it is not read.
@@ -25,17 +25,17 @@ impl Column<ByteArray> {
     }
 }
 
-impl Column<i64> {
-    fn number(&self, row: usize) -> Option<i64> {
+impl<T: Copy> Column<T> {
+    fn number(&self, row: usize) -> Option<T> {
         self.0.get(row).copied().flatten()
     }
 }
 
-/// See [`crate::file::read`]. The columns of the event are read if they are wanted.
+/// See [`crate::file::read`]. Only the wanted columns are read.
 pub(in crate::file) fn read<E: From<FileError>>(
     bytes: Bytes,
-    wants_event: bool,
-    give: &mut impl FnMut(&Row<'_>) -> std::result::Result<(), E>,
+    wanted: Columns,
+    give: &mut impl FnMut(&Row<'_>, Option<Origin<'_>>) -> std::result::Result<(), E>,
 ) -> std::result::Result<Option<u64>, E> {
     let file = SerializedFileReader::new(bytes).map_err(failed)?;
     let stated = segment_rows(&file);
@@ -46,14 +46,19 @@ pub(in crate::file) fn read<E: From<FileError>>(
         let numbers = |name| column::<Int64Type>(&*group, name, rows).map_err(failed);
         let (offset, record_time) = (numbers("offset")?, numbers("record_time")?);
         let (key, raw) = (texts("key")?, texts("raw")?);
-        let of_event = |name| if wants_event { texts(name) } else { Ok(Column(Vec::new())) };
+        let of_event = |name| if wanted >= Columns::Event { texts(name) } else { Ok(Column(Vec::new())) };
         let (user_id, product_id, event_type) =
             (of_event("user_id")?, of_event("product_id")?, of_event("event_type")?);
         let (session_id, metadata) = (of_event("session_id")?, of_event("metadata")?);
-        let event_time = if wants_event { numbers("event_time")? } else { Column(Vec::new()) };
+        let event_time = if wanted >= Columns::Event { numbers("event_time")? } else { Column(Vec::new()) };
+        let is_all = wanted >= Columns::All;
+        let topic = if is_all { texts("topic")? } else { Column(Vec::new()) };
+        let partition =
+            if is_all { column::<Int32Type>(&*group, "partition", rows).map_err(failed)? } else { Column(Vec::new()) };
         for row in 0..rows {
             let offset = offset.number(row).ok_or_else(|| FileError("a row has no offset".into()))?;
-            give(&Row {
+            let origin = topic.text(row)?.zip(partition.number(row));
+            let row = Row {
                 offset,
                 record_time: record_time.number(row),
                 key: key.bytes(row),
@@ -64,7 +69,8 @@ pub(in crate::file) fn read<E: From<FileError>>(
                 session_id: session_id.text(row)?.map(Into::into),
                 metadata: metadata.text(row)?,
                 raw: raw.bytes(row),
-            })?;
+            };
+            give(&row, origin.map(|(topic, partition)| Origin { topic, partition }))?;
         }
     }
     Ok(stated)

@@ -10,6 +10,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
+use crate::file::{Columns, Origin};
 
 /// The index of the column `raw`.
 const RAW: usize = 11;
@@ -55,7 +56,8 @@ fn written<'a>(rows: impl IntoIterator<Item = &'a OwnedRow>) -> Bytes {
 /// Whether a file has exactly these rows.
 fn has<'a>(file: Bytes, rows: impl IntoIterator<Item = &'a OwnedRow>) -> std::result::Result<bool, FileError> {
     let (mut rows, mut equal) = (rows.into_iter(), true);
-    read(file, true, &mut |row| {
+    read(file, Columns::All, &mut |row, origin| {
+        equal &= origin == Some(Origin { topic: "views", partition: 3 });
         equal &= rows.next().is_some_and(|expected| expected.row() == *row);
         Ok::<(), FileError>(())
     })?;
