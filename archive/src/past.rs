@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use dataflow::feed::Waker;
-use sources::kafka::past::{Past, PastOffsets, PastRecords};
+use sources::kafka::past::{Past, PastError, PastOffsets, PastRecords};
 use sources::kafka::upstream::PartitionId;
 
 use crate::chain::{Chain, Segment, Survey};
@@ -43,7 +43,7 @@ impl Archived {
 }
 
 impl Past for Archived {
-    fn offsets(&self, id: &PartitionId, _: i64) -> Result<Option<PastOffsets>, String> {
+    fn offsets(&self, id: &PartitionId, _: i64) -> Result<Option<PastOffsets>, PastError> {
         offsets(self.survey.chains.get(id))
     }
 
@@ -57,10 +57,11 @@ impl Past for Archived {
 }
 
 /// The offsets of a chain, if it can be read.
-fn offsets(chain: Option<&Chain>) -> Result<Option<PastOffsets>, String> {
+fn offsets(chain: Option<&Chain>) -> Result<Option<PastOffsets>, PastError> {
     let Some(chain) = chain else { return Ok(None) };
     if let Some(range) = chain.overlaps().first() {
-        return Err(format!("it has the offsets {} to {} several times", range.start(), range.end()));
+        let reason = format!("it has the offsets {} to {} several times", range.start(), range.end());
+        return Err(PastError::Unreadable(reason));
     }
     let missing = chain.missing().into_iter().map(|range| *range.start()..*range.end() + 1).collect();
     let first = chain.segments.first().map(|segment| segment.first);

@@ -17,6 +17,7 @@ use archive::log::topics;
 use archive::store::{Dir, Store};
 use archive::{Gaps, LiveArchive, Running, Settings, Share};
 use dataflow::feed::Position;
+use dataflow::source_status::State;
 use dataflow::time::Millis;
 use harness::kafka::Broker;
 use harness::wait_until;
@@ -173,6 +174,44 @@ fn an_archive_that_is_away_is_waited_for_with_its_reason() {
     store.refuse_lists(false);
     shop.wait_retrying("archive-away/0 cannot be read from the archive: cannot read archive-away/");
     store.refuse_reads(false);
+    expect_all(&shop, topic, &expected, 1200);
+    shop.engine.stop().unwrap();
+}
+
+#[test]
+fn an_archive_that_is_being_listed_is_no_trouble() {
+    let (topic, dir) = ("being-listed", tempfile::tempdir().unwrap());
+    prepare(topic, dir.path());
+    let expected = whole(topic);
+    BROKER.truncate(topic, 0, 250);
+    let store = Arc::new(FaultyStore::new(dir.path()));
+    store.hold_lists(true);
+    let shop = start(topic, store.clone(), Gaps::Refuse, nothing_kept());
+    wait_until(SOON, "the archive is listed", || store.lists() > 0);
+    shop.wait_position(topic, 1, 500);
+    assert_eq!(shop.source_view().state, State::CatchingUp);
+    store.hold_lists(false);
+    expect_all(&shop, topic, &expected, 1200);
+    shop.engine.stop().unwrap();
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_until_it_can() {
+    let (topic, dir) = ("a-damaged-file", tempfile::tempdir().unwrap());
+    prepare(topic, dir.path());
+    let expected = whole(topic);
+    BROKER.truncate(topic, 0, 250);
+    let store = Arc::new(FaultyStore::new(dir.path()));
+    store.garble_reads(true);
+    let shop = start(topic, store.clone(), Gaps::Refuse, nothing_kept());
+    shop.wait_retrying("a-damaged-file/0 cannot be read from the archive: a-damaged-file/");
+    // It is tried again some times.
+    let (named, lists) = (shop.source_view().state, store.lists());
+    wait_until(SOON, "the archive is listed three times more", || {
+        assert_eq!(shop.source_view().state, named);
+        store.lists() >= lists + 3
+    });
+    store.garble_reads(false);
     expect_all(&shop, topic, &expected, 1200);
     shop.engine.stop().unwrap();
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use dataflow::backoff::Backoff;
 use dataflow::feed::Waker;
-use sources::kafka::past::{Past, PastOffsets, PastRecords};
+use sources::kafka::past::{Past, PastError, PastOffsets, PastRecords};
 use sources::kafka::upstream::PartitionId;
 
 use super::{offsets, reading, segments};
@@ -100,7 +100,7 @@ impl Listed {
 }
 
 impl Past for LiveArchive {
-    fn offsets(&self, id: &PartitionId, low: i64) -> Result<Option<PastOffsets>, String> {
+    fn offsets(&self, id: &PartitionId, low: i64) -> Result<Option<PastOffsets>, PastError> {
         if !self.topics.is_empty() && !self.topics.iter().any(|topic| **topic == *id.topic) {
             return Ok(None);
         }
@@ -123,7 +123,7 @@ impl Past for LiveArchive {
             Some(found) if !is_short || listed.at.is_some_and(|at| at >= since) => found,
             _ => {
                 let failure = listed.failure.as_ref().map(|(reason, _)| reason.clone());
-                Err(failure.unwrap_or_else(|| "it is being listed".into()))
+                Err(failure.map_or(PastError::Listing, PastError::Unreadable))
             }
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use harness::wait_until;
-use sources::kafka::past::PastTaken;
+use sources::kafka::past::{PastError, PastTaken};
 
 use super::*;
 use crate::file::FileWriter;
@@ -75,4 +75,20 @@ fn a_lost_part_file_ends_the_reading_before_its_segment() {
         }
         assert_eq!(read(dir.path(), 10), (vec![10, 11], None), "the next segment is whole");
     }
+}
+
+#[test]
+fn an_archive_beside_a_server_is_being_listed_before_it_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    write_archive(dir.path(), Format::Parquet);
+    let archive = LiveArchive::new(Arc::new(Dir::new(dir.path())), &Settings::default());
+    assert_eq!(archive.offsets(&id(), 5), Err(PastError::Listing));
+    let known = PastOffsets { range: 0..12, missing: vec![] };
+    wait_until(SOON, "the archive is listed", || match archive.offsets(&id(), 5) {
+        Err(error) => {
+            assert_eq!(error, PastError::Listing);
+            false
+        }
+        Ok(offsets) => offsets == Some(known.clone()),
+    });
 }

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::assignments::PartitionId;
 use super::fingerprint::Ends;
-use super::past::{Past, PastOffsets};
+use super::past::{Past, PastError, PastOffsets};
 
 /// The offset after which a partition was read before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,12 @@ pub enum JoinError {
         /// The reason of the archive.
         reason: String,
     },
+    /// The archive is being listed: it is asked again.
+    #[error("{partition} begins in the archive, which is being listed")]
+    Listing {
+        /// The topic and the partition.
+        partition: String,
+    },
     /// Records are gone: the topic has deleted them, and the archive does not have them.
     #[error(
         "the offsets {from} to {to} of {partition} are neither in the archive nor in the topic: bring the files of the \
@@ -95,7 +101,10 @@ pub(super) fn join(
     let topic = Joined::topic(confirmed.unwrap_or(low).max(low));
     let Some(past) = past.filter(|_| confirmed.is_none_or(|next| next < low)) else { return Ok(topic) };
     let archived = past.offsets(id, low);
-    let archived = archived.map_err(|reason| JoinError::Archive { partition: partition.clone(), reason })?;
+    let archived = archived.map_err(|error| match error {
+        PastError::Listing => JoinError::Listing { partition: partition.clone() },
+        PastError::Unreadable(reason) => JoinError::Archive { partition: partition.clone(), reason },
+    })?;
     let Some(PastOffsets { range: archived, missing }) = archived else { return Ok(topic) };
     if archived.end > high {
         return Err(JoinError::Longer { partition, high, archived: archived.end - 1 });
@@ -129,10 +138,10 @@ mod tests {
     use super::*;
 
     /// An archive that has these offsets of every partition.
-    struct Having(Result<Option<PastOffsets>, String>, bool);
+    struct Having(Result<Option<PastOffsets>, PastError>, bool);
 
     impl Past for Having {
-        fn offsets(&self, _: &PartitionId, _: i64) -> Result<Option<PastOffsets>, String> {
+        fn offsets(&self, _: &PartitionId, _: i64) -> Result<Option<PastOffsets>, PastError> {
             self.0.clone()
         }
 
@@ -237,7 +246,10 @@ mod tests {
             assert_eq!(join(past, &id, kept(40, false), ends), topic(30));
             assert_eq!(join(past, &id, kept(20, true), ends), topic(30));
         }
-        let unread = Having(Err("503".into()), true);
+        let listing = Having(Err(PastError::Listing), true);
+        let waits = Err(JoinError::Listing { partition: "views/3".into() });
+        assert_eq!(join(Some(&listing), &id, None, ends), waits);
+        let unread = Having(Err(PastError::Unreadable("503".into())), true);
         let reason = join(Some(&unread), &id, None, ends).unwrap_err().to_string();
         assert!(reason.contains("views/3") && reason.ends_with("503"), "{reason}");
         assert_eq!(join(Some(&unread), &id, kept(40, true), ends), topic(40), "the archive is not needed");

@@ -16,14 +16,25 @@ pub struct PastOffsets {
     pub missing: Vec<Range<i64>>,
 }
 
+/// Why an archive does not say what it has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PastError {
+    /// It is being listed: the answer comes with the list.
+    #[error("it is being listed")]
+    Listing,
+    /// It cannot be reached, or has offsets twice. Holds the reason.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
 /// An archive of topics.
 pub trait Past: Send + Sync {
     /// The offsets of a partition that are there; none without any. `low` is the first offset that the topic still has: an
     /// archive that grows may be looked at again if it does not reach up to it. Never blocks for long.
     ///
     /// # Errors
-    /// In words: the archive is not known yet, cannot be reached, or has offsets twice.
-    fn offsets(&self, id: &PartitionId, low: i64) -> Result<Option<PastOffsets>, String>;
+    /// See [`PastError`].
+    fn offsets(&self, id: &PartitionId, low: i64) -> Result<Option<PastOffsets>, PastError>;
 
     /// Whether offsets that are neither in the archive nor in the topic are passed over.
     fn allows_gaps(&self) -> bool;

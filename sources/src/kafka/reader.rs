@@ -188,7 +188,7 @@ impl Place {
         dead_letters: &DeadLetterSender,
     ) -> usize {
         let before = self.next;
-        let (mut records, mut earliest) = (0, None);
+        let (mut records, mut earliest, mut failure) = (0, None, None);
         while records < limit && self.next < until {
             match archived.take() {
                 None => break,
@@ -200,12 +200,14 @@ impl Place {
                 }
                 Some(PastTaken::Record(_) | PastTaken::End) => self.next = until,
                 Some(PastTaken::Failed(reason)) => {
-                    self.fail(reason);
+                    failure = Some(reason);
                     break;
                 }
             }
         }
         self.report(before, earliest);
+        // After its position: the watcher goes on there.
+        failure.into_iter().for_each(|reason| self.fail(reason));
         records
     }
 

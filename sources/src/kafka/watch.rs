@@ -75,6 +75,8 @@ pub(super) struct Watcher<U: Upstream> {
     troubles: Vec<String>,
     /// Whether the current look found a partition that gives no records.
     unreadable: bool,
+    /// Whether the current look waits for a list of the archive.
+    is_listing: bool,
     /// The faults of topics, found when they were last looked up.
     topic_troubles: Vec<String>,
     /// Topics that exist and could not be listed then.
@@ -106,6 +108,7 @@ impl<U: Upstream> Watcher<U> {
             present: BTreeSet::new(),
             troubles: Vec::new(),
             unreadable: false,
+            is_listing: false,
             topic_troubles: Vec::new(),
             refused: Vec::new(),
             state: State::CatchingUp,
@@ -153,6 +156,7 @@ impl<U: Upstream> Watcher<U> {
     fn look(&mut self, deep: bool) -> Result<(), Unanswered> {
         self.troubles.clear();
         self.unreadable = false;
+        self.is_listing = false;
         self.parts.upstream.serve();
         if deep {
             self.look_up_topics()?;
@@ -341,13 +345,16 @@ impl<U: Upstream> Watcher<U> {
     /// Reports the result of the last look in the status; returns whether anything is wrong.
     fn report_state(&mut self) -> bool {
         let state = match self.troubles.is_empty() {
-            true => State::Live,
             false => State::Retrying(self.troubles.join("; ")),
+            // A source that was live reads its other partitions meanwhile.
+            true if self.is_listing && self.state != State::Live => State::CatchingUp,
+            true => State::Live,
         };
         if state != self.state {
             match &state {
                 State::Retrying(reason) => tracing::warn!(reason, "kafka: trying again until it works"),
-                _ => tracing::info!("kafka: all topics can be read"),
+                State::Live => tracing::info!("kafka: all topics can be read"),
+                State::CatchingUp | State::Stopped(_) => {}
             }
             self.parts.status.state(PART, state.clone());
             self.state = state;

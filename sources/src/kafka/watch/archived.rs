@@ -4,7 +4,8 @@
 //! begin ─▶ join: archive and topic meet? ─▶ read the archive ─▶ its end is reached ─▶ join again ─▶ read the topic
 //!               └ no: the reason, and another try          └ it fails: its reason, and join again
 //! ```
-//! Joining again finds what was archived meanwhile, if the topic has deleted records by then.
+//! Joining again finds what was archived meanwhile, if the topic has deleted records by then. While the archive is being listed,
+//! nothing is wrong: the next look asks it again.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,10 +19,10 @@ use super::{Upstream, Watcher};
 use crate::kafka::assignments::{Command, PartitionId, PartitionProgress};
 use crate::kafka::fingerprint::{Ends, Judgement};
 use crate::kafka::join::{JoinError, Joined, Kept, join};
-use crate::kafka::past::{Past, PastOffsets, PastRecords};
+use crate::kafka::past::{Past, PastError, PastOffsets, PastRecords};
 
 impl<U: Upstream> Watcher<U> {
-    /// Where reading of a partition begins; `None` if the archive does not say, and the reason is noted. `judged` is the offset
+    /// Where reading of a partition begins; `None` if the archive does not say: it is being listed, or the reason is noted. `judged` is the offset
     /// at which reading would begin without an archive. A gap is a fault at a first start only: a running shop continues after it.
     pub(super) fn join(&mut self, id: &PartitionId, kept: Option<Kept>, judged: i64, ends: Ends) -> Option<Joined> {
         // A topic that still has its first record has all of them.
@@ -32,6 +33,11 @@ impl<U: Upstream> Watcher<U> {
                 let past = past.map(PastWithGaps);
                 let past = past.as_ref().map(|past| past as &dyn Past);
                 Some(join(past, id, kept, ends).unwrap_or(Joined::topic(judged)))
+            }
+            Err(JoinError::Listing { .. }) => {
+                self.is_listing = true;
+                self.unreadable = true;
+                None
             }
             Err(error) => {
                 self.troubles.push(error.to_string());
@@ -46,21 +52,26 @@ impl<U: Upstream> Watcher<U> {
         let tracked = self.tracked.get_mut(id).expect("a partition with a position is tracked");
         let is_another = returned || ends.low < std::mem::replace(&mut tracked.low, ends.low);
         tracked.progress.set_end(ends.high);
-        let (failure, is_read) = (tracked.progress.take_failure(), next >= until);
+        let failure = tracked.progress.take_failure();
+        // A reader that fails has read its last record before it says so.
+        let (fails, next) = match failure {
+            Some(_) => (true, tracked.progress.next()),
+            None => (false, next),
+        };
+        let is_read = next >= until;
         self.parts.status.partition(&id.topic, id.partition, Progress { next, end: ends.high.max(next) });
-        if let Some(failure) = &failure {
-            self.troubles.push(format!("partition {id} cannot be read from the archive: {failure}"));
+        if let Some(reason) = tracked.archive_trouble(next, failure) {
+            self.troubles.push(format!("partition {id} cannot be read from the archive: {reason}"));
             self.unreadable = true;
         }
-        if failure.is_none() && !is_read && !is_another {
+        if !fails && !is_read && !is_another && !tracked.asks_archive {
             return;
         }
         let kept = Kept { next, is_confirmed: is_read };
         let judged = if is_read { next.max(ends.low) } else { ends.low };
         match self.join(id, Some(kept), judged, ends) {
             Some(joined) => self.go_on(id, &joined, ends),
-            // Noted again, so that the next look tries again.
-            None => self.tracked[id].progress.fail(self.troubles.last().cloned().unwrap_or_default()),
+            None => self.tracked.get_mut(id).expect("it was tracked above").asks_archive = true,
         }
     }
 
@@ -73,6 +84,9 @@ impl<U: Upstream> Watcher<U> {
         tracked.follow(id, next, joined, ends.high);
         let in_topic = joined.in_topic;
         match &joined.archived {
+            Some(archived) if tracked.archive_failure.is_some() => {
+                tracing::debug!(partition = %id, next, until = archived.end, "reading the archive again");
+            }
             Some(archived) => tracing::info!(partition = %id, next, until = archived.end, "reading the archive"),
             None => tracing::info!(partition = %id, next = in_topic, "reading the topic after the archive"),
         }
@@ -103,7 +117,7 @@ impl<U: Upstream> Watcher<U> {
 struct PastWithGaps<'p>(&'p dyn Past);
 
 impl Past for PastWithGaps<'_> {
-    fn offsets(&self, id: &PartitionId, low: i64) -> Result<Option<PastOffsets>, String> {
+    fn offsets(&self, id: &PartitionId, low: i64) -> Result<Option<PastOffsets>, PastError> {
         self.0.offsets(id, low)
     }
 
@@ -120,6 +134,8 @@ impl Tracked {
     /// Commands its reading from `next` on, as its progress says.
     pub(super) fn follow(&mut self, id: &PartitionId, next: i64, joined: &Joined, goal: i64) {
         self.archived_to = joined.archived.as_ref().map(|archived| archived.end);
+        self.asks_archive = false;
+        self.archive_failure = self.archive_failure.take().filter(|_| self.archived_to.is_some());
         self.absent = false;
         self.moved = (next, Instant::now());
         let progress = self.progress.clone();

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
 
 use dataflow::feed::Position;
 use dataflow::source_status::Progress;
@@ -71,8 +70,7 @@ impl<U: Upstream> Watcher<U> {
             progress.report(next, fingerprint);
             fingerprint.filter(|_| reread == Reread::Same).into_iter().for_each(|record| progress.confirm(record));
         }
-        let (assignments, low, moved) = (assignments.clone(), ends.low, (next, Instant::now()));
-        let mut tracked = Tracked { assignments, progress, sample: None, absent: false, low, moved, archived_to: None };
+        let mut tracked = Tracked::new(assignments.clone(), progress, ends.low, next);
         tracked.follow(&id, next, &joined, end);
         self.tracked.insert(id, tracked);
     }
