@@ -159,6 +159,27 @@ fn offsets_that_neither_archive_nor_topic_has_are_named_and_skipped_only_if_that
 }
 
 #[test]
+fn a_partition_whose_first_records_are_nowhere_is_read_and_named() {
+    let (topic, dir) = ("late-beginning", tempfile::tempdir().unwrap());
+    BROKER.create_topic(topic, 2);
+    produce(topic, 0, 0, 100);
+    produce(topic, 1, 0, 50);
+    BROKER.truncate(topic, 0, 30);
+    archive(topic, dir.path());
+    produce(topic, 0, 100, 20);
+    BROKER.truncate(topic, 0, 60);
+    let shop = start(topic, Arc::new(Dir::new(dir.path())), Gaps::Refuse, nothing_kept());
+    shop.wait_live();
+    shop.wait_position(topic, 0, 120);
+    shop.wait_position(topic, 1, 50);
+    let view = shop.source_view();
+    assert_eq!(view.accepted, 90 + 50);
+    let note = view.note.unwrap_or_default();
+    assert_eq!(note, "late-beginning/0 begins at 30: the records before are neither in the archive nor in the topic");
+    shop.engine.stop().unwrap();
+}
+
+#[test]
 fn an_archive_that_is_away_is_waited_for_with_its_reason() {
     let (topic, dir) = ("archive-away", tempfile::tempdir().unwrap());
     prepare(topic, dir.path());

@@ -41,6 +41,14 @@ impl Joined {
     pub(super) fn first(&self) -> i64 {
         self.archived.as_ref().map_or(self.in_topic, |archived| archived.start)
     }
+
+    /// Names the first offset of a partition that is read from its beginning, with an archive, if records before it are gone.
+    /// Returns that offset.
+    pub(super) fn warn_of_beginning(&self, id: &PartitionId) -> Option<i64> {
+        let first = Some(self.first()).filter(|first| *first > 0)?;
+        tracing::warn!("{id} begins at {first}: the records before are neither in the archive nor in the topic");
+        Some(first)
+    }
 }
 
 /// Why a partition cannot be read from the archive on.

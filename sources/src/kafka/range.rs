@@ -170,6 +170,9 @@ impl Range {
                 let ends = consumer.fetch_watermarks(&id.topic, id.partition, patience.answer);
                 let (low, end) = ends.map_err(|error| unreadable(&id, &error))?;
                 let from = join(past.as_deref(), &id, None, Ends { low, high: end })?;
+                if past.is_some() {
+                    from.warn_of_beginning(&id);
+                }
                 progress.add_total(u64::try_from(end - from.first()).unwrap_or(0));
                 offsets.push(OffsetRange { id, from, end });
             }

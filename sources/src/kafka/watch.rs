@@ -11,6 +11,7 @@
 mod absence;
 mod archived;
 mod begin;
+mod beginnings;
 mod brokers;
 mod ends;
 mod read_again;
@@ -35,6 +36,7 @@ use super::past::Past;
 use super::upstream::{TopicLookup, Unanswered, Upstream};
 
 use absence::Absence;
+use beginnings::Beginnings;
 use read_again::ReadAgain;
 use tracked::Tracked;
 
@@ -85,6 +87,7 @@ pub(super) struct Watcher<U: Upstream> {
     state: State,
     absence: Absence,
     read_again: ReadAgain,
+    beginnings: Beginnings,
 }
 
 impl<U: Upstream> Drop for Watcher<U> {
@@ -114,6 +117,7 @@ impl<U: Upstream> Watcher<U> {
             state: State::CatchingUp,
             absence: Absence::default(),
             read_again: ReadAgain::default(),
+            beginnings: Beginnings::default(),
         }
     }
 
@@ -326,7 +330,7 @@ impl<U: Upstream> Watcher<U> {
                     "the topic was recreated, or its end was cut off: the partition is read again from its first record"
                 );
                 if again.is_some() {
-                    self.parts.status.note(self.read_again.in_words());
+                    self.note();
                 }
             }
             Judgement::Expired { lost } => tracing::warn!(
@@ -340,6 +344,12 @@ impl<U: Upstream> Watcher<U> {
         if *judgement != Judgement::Interrupted {
             self.parts.status.ignored("partition_restarted");
         }
+    }
+
+    /// Reports in the status what is worth knowing of the records since the start.
+    fn note(&self) {
+        let notes = self.read_again.in_words().into_iter().chain(self.beginnings.in_words());
+        self.parts.status.note(notes.collect::<Vec<_>>().join("; "));
     }
 
     /// Reports the result of the last look in the status; returns whether anything is wrong.

@@ -28,7 +28,16 @@ impl<U: Upstream> Watcher<U> {
         // A topic that still has its first record has all of them.
         let past = self.parts.past.as_deref().filter(|_| ends.low > 0);
         match past.map_or(Ok(Joined::topic(judged)), |past| join(Some(past), id, kept, ends)) {
-            Ok(joined) => Some(joined),
+            Ok(joined) => {
+                if past.is_some()
+                    && kept.is_none()
+                    && let Some(first) = joined.warn_of_beginning(id)
+                {
+                    self.beginnings.add(id, first);
+                    self.note();
+                }
+                Some(joined)
+            }
             Err(JoinError::Gap { .. }) if kept.is_some() => {
                 let past = past.map(PastWithGaps);
                 let past = past.as_ref().map(|past| past as &dyn Past);

@@ -26,8 +26,8 @@ impl ReadAgain {
         Some(again)
     }
 
-    /// All partitions in one sentence, for the status.
-    pub(super) fn in_words(&self) -> String {
+    /// All partitions in one sentence, for the status; none without any.
+    pub(super) fn in_words(&self) -> Option<String> {
         let named = self.0.iter().take(NAMED_MAX);
         let mut ranges: Vec<String> =
             named.map(|(id, again)| format!("{id} from {} to {}", again.start, again.end - 1)).collect();
@@ -35,11 +35,14 @@ impl ReadAgain {
         if others > 0 {
             ranges.push(format!("and {others} more partitions"));
         }
-        format!(
+        if ranges.is_empty() {
+            return None;
+        }
+        Some(format!(
             "offsets that were read again since the start: {}; if the topic was made anew, its records are new, and if its end \
              was cut off, they were read twice",
             ranges.join(", ")
-        )
+        ))
     }
 }
 
@@ -57,12 +60,15 @@ mod tests {
         let id = |partition| PartitionId { topic: "views".into(), partition };
         let mut again = ReadAgain::default();
         assert_eq!(again.add(&id(0), &evidence(50, 0, 0)), None, "it is empty");
+        assert_eq!(again.in_words(), None);
         assert_eq!(again.add(&id(0), &evidence(50, 0, 20)), Some(0..20));
         assert_eq!(again.add(&id(0), &evidence(30, 5, 40)), Some(5..30));
-        assert!(again.in_words().contains(": views/0 from 0 to 29; if the topic"), "{}", again.in_words());
+        let words = again.in_words().unwrap();
+        assert!(words.contains(": views/0 from 0 to 29; if the topic"), "{words}");
         for partition in 1..13 {
             assert_eq!(again.add(&id(partition), &evidence(3, 0, 9)), Some(0..3));
         }
-        assert!(again.in_words().contains("views/9 from 0 to 2, and 3 more partitions"), "{}", again.in_words());
+        let words = again.in_words().unwrap();
+        assert!(words.contains("views/9 from 0 to 2, and 3 more partitions"), "{words}");
     }
 }
