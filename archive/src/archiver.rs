@@ -4,12 +4,13 @@
 //! survey ─▶ look ─▶ read ─▶ open segment ─(size, hour, age, memory)─▶ sealed segment ─▶ write: parts, closing file ─▶ durable
 //!   ▲ retried for ever                                                                    ▲ retried for ever
 //! ```
-//! A partition is read on only while none of its segments waits to be written, and while memory is left. So memory is bounded
-//! however long the store is away: what is not read stays in the topic.
+//! Partitions are read on while memory is left, also while segments wait to be written. So memory is bounded however long the
+//! store is away: what is not read stays in the topic. A request blocks the thread: with a store that hangs, partitions are read
+//! in the pauses between two requests.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dataflow::backoff::Backoff;
 use dataflow::feed::Waker;
@@ -138,6 +139,7 @@ impl<L: Log> Archiver<L> {
 
     /// Surveys the archive if that has not been done, or writes what waits.
     fn reach_store(&mut self, now: Duration) {
+        let begun = Instant::now();
         let reached = match self.ends {
             None => self.survey(),
             Some(_) => self.write(&mut || true),
@@ -156,7 +158,8 @@ impl<L: Log> Archiver<L> {
                 }
                 self.store_trouble = Some(reason);
                 self.status.update(|status| status.failures += 1);
-                self.retry_at = now + self.backoff.pause();
+                // The request may have taken long. The pause, in which partitions are read, begins after it.
+                self.retry_at = now + begun.elapsed() + self.backoff.pause();
             }
         }
     }
@@ -260,7 +263,7 @@ impl<L: Log> Archiver<L> {
         self.reads = self.reads.wrapping_add(1);
         for partition in partitions {
             let is_full = memory >= self.settings.memory_bytes_max;
-            if is_full || !partition.sealed.is_empty() || !self.rate.is_open(now.since_start) {
+            if is_full || !self.rate.is_open(now.since_start) {
                 continue;
             }
             let was_read = partition.is_read();

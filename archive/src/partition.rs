@@ -171,7 +171,7 @@ impl<T: LogTail> Partition<T> {
                     Ok(())
                 });
                 match taken {
-                    Ok(()) => self.sealed.is_empty() && bytes < TURN_BYTES,
+                    Ok(()) => bytes < TURN_BYTES,
                     Err(FileError(reason)) => {
                         failed = Some(reason);
                         // What was not written is read again.

@@ -200,6 +200,34 @@ fn a_store_that_is_away_stops_the_reading_and_bounds_the_memory() {
     assert!(history.archived() == history.log.written());
 }
 
+#[test]
+fn reading_goes_on_while_segments_wait_and_memory_is_left() {
+    let mut history = History::new(3, Format::Parquet);
+    history.settings.memory_bytes_max = 64 << 20;
+    history.log.complete();
+    let status = SharedStatus::default();
+    let mut archiver =
+        Archiver::new(history.settings.clone(), Share::ALL, history.store.clone(), history.log.clone(), status.clone());
+    archiver.turn(Now { since_start: Duration::ZERO, wall_ms: memory_log::START_MS });
+    history.store.fail_one_in(1);
+    for second in 1..400 {
+        archiver.turn(Now { since_start: Duration::from_secs(second), wall_ms: memory_log::START_MS });
+    }
+    let seen = status.get();
+    assert!(seen.records == 0 && seen.memory_bytes > 0, "{seen:?}");
+    assert!(seen.partitions.values().all(|partition| partition.next == partition.end), "{seen:?}");
+    // What the topic deletes now is in memory.
+    let before = history.log.written();
+    history.log.truncate(0);
+    history.store.heal();
+    for second in 400..800 {
+        archiver.turn(Now { since_start: Duration::from_secs(second), wall_ms: memory_log::START_MS });
+    }
+    assert!(archiver.flush(|| true));
+    assert_eq!((status.get().lost, status.get().records), (0, before.len() as u64));
+    assert!(history.archived() == before);
+}
+
 /// Hours of turns with a store that is away; returns what is wrong at the end of each.
 fn troubles_of_an_absence(history: &History, from_the_start: bool, hours: u64) -> Vec<String> {
     let status = SharedStatus::default();
