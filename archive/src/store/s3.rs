@@ -1,5 +1,7 @@
 //! A bucket of Amazon S3, or of another store that speaks its protocol.
 
+mod reason;
+
 use std::fs;
 use std::path::Path as FilePath;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -121,7 +123,7 @@ fn with_credentials(mut builder: AmazonS3Builder, file: &FilePath) -> Result<Ama
     })
 }
 
-/// The causes of an error in one line.
+/// The causes of an error in one line, the same for each attempt.
 fn words(error: &Error) -> String {
     let mut words = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -132,7 +134,7 @@ fn words(error: &Error) -> String {
         }
         cause = error.source();
     }
-    words.split_whitespace().collect::<Vec<_>>().join(" ")
+    reason::plain(&words.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 impl Store for Bucket {

@@ -192,6 +192,24 @@ fn a_store_that_hangs_refuses_or_has_no_bucket_is_named_and_nothing_is_lost() {
 }
 
 #[test]
+fn the_same_refusal_has_the_same_reason_each_time() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let credentials = dir.path().join("credentials");
+    fs::write(&credentials, "aws_access_key_id=new\naws_secret_access_key=b\n").expect("a file");
+    let settings = Settings {
+        endpoint: Some(format!("http://127.0.0.1:{}", faulty_server::start(busy_or_refusing))),
+        credentials: Some(credentials),
+        timeout: PATIENT,
+        ..Settings::default()
+    };
+    let store = Bucket::new(&settings, "shop-events".into(), String::new()).expect("a client");
+    let refusal = || store.put("views/1", "x".into()).expect_err("the server is busy").to_string();
+    let reason = refusal();
+    assert!(reason.contains("503") && reason.ends_with(": SlowDown"), "{reason}");
+    assert_eq!(refusal(), reason);
+}
+
+#[test]
 fn an_encrypted_connection_is_tried_and_its_failure_is_named() {
     let settings = Settings {
         endpoint: Some(format!("https://127.0.0.1:{}", free_port())),

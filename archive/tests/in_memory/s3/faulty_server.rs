@@ -2,7 +2,11 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+
+/// Each request has an id of its own.
+static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
 /// What the server answers.
 pub(crate) type Answer = fn(head: &str) -> (u16, &'static str);
@@ -37,7 +41,8 @@ fn serve(mut stream: TcpStream, answer: Answer) {
             return;
         }
         let (status, code) = answer(&head);
-        let body = format!("<Error><Code>{code}</Code><Message>{code}</Message></Error>");
+        let id = REQUESTS.fetch_add(1, Ordering::Relaxed);
+        let body = format!("<Error><Code>{code}</Code><Message>{code}</Message><RequestId>{id}</RequestId></Error>");
         let text = format!(
             "HTTP/1.1 {status} Error\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
