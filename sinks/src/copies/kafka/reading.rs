@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::{refused, value};
 use crate::copies::destination::{DestinationError, FoundList};
@@ -31,9 +31,25 @@ const SETTINGS: &[(&str, &str)] = &[
 
 /// A consumer of the topic.
 pub(super) struct Reading {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<Reports>,
     topic: String,
 }
+
+/// What the client reports is for debugging. librdkafka also reports the end of a partition, which each reading reaches; other
+/// errors are returned by the reading.
+struct Reports;
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(?level, facility, message, "librdkafka");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "the Kafka client reports an error");
+    }
+}
+
+impl ConsumerContext for Reports {}
 
 impl Reading {
     pub(super) fn open(base: &ClientConfig, topic: &str) -> Result<Reading, DestinationError> {
@@ -41,7 +57,7 @@ impl Reading {
         for (key, value) in SETTINGS {
             config.set(*key, *value);
         }
-        let consumer = config.create().map_err(|error| refused("making a Kafka client", &error))?;
+        let consumer = config.create_with_context(Reports).map_err(|error| refused("making a Kafka client", &error))?;
         Ok(Reading { consumer, topic: topic.to_owned() })
     }
 
@@ -97,5 +113,68 @@ fn take(lists: &mut HashMap<String, Option<Digest>>, key: Option<&[u8]>, payload
     match payload {
         None => drop(lists.remove(key)),
         Some(payload) => drop(lists.insert(key.to_owned(), value::digest(key, payload))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use rdkafka::mocking::MockCluster;
+    use tracing::field::{Field, Visit};
+    use tracing::{Event, Level, Metadata, Subscriber, span};
+
+    use super::*;
+
+    /// The levels and the fields of what is logged.
+    #[derive(Clone, Default)]
+    struct Logged(Arc<Mutex<Vec<(Level, String)>>>);
+
+    struct Fields(String);
+
+    impl Visit for Fields {
+        fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+            self.0 += &format!("{field}={value:?} ");
+        }
+    }
+
+    impl Subscriber for Logged {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+        fn event(&self, event: &Event<'_>) {
+            let mut fields = Fields(String::new());
+            event.record(&mut fields);
+            self.0.lock().unwrap().push((*event.metadata().level(), fields.0));
+        }
+
+        fn enter(&self, _: &span::Id) {}
+
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    #[test]
+    fn the_end_of_a_partition_is_logged_for_debugging_only() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("lists", 1, 1).unwrap();
+        let mut base = ClientConfig::new();
+        base.set("bootstrap.servers", cluster.bootstrap_servers());
+        let logged = Logged::default();
+        tracing::subscriber::with_default(logged.clone(), || {
+            let reading = Reading::open(&base, "lists").unwrap();
+            assert_eq!(reading.partition(0, None), Ok(Vec::new()));
+        });
+        let logged = logged.0.lock().unwrap();
+        assert!(logged.iter().any(|(_, fields)| fields.contains("PartitionEOF")), "{logged:?}");
+        assert!(logged.iter().all(|(level, _)| *level == Level::DEBUG), "{logged:?}");
     }
 }
