@@ -87,6 +87,14 @@ pub enum DestinationError {
         /// The statements that mend it.
         sql: String,
     },
+    /// The name is not that of a table.
+    #[error("{name} is {found} and cannot hold lists")]
+    NoTable {
+        /// The name as configured.
+        name: String,
+        /// What has this name.
+        found: &'static str,
+    },
     /// The topic would lose lists.
     #[error("topic {topic} has cleanup.policy={policy}, and would forget lists that do not change")]
     Policy {
@@ -98,11 +106,14 @@ pub enum DestinationError {
 }
 
 impl DestinationError {
-    /// The SQL or the command that mends it, if there is one.
+    /// The SQL or the command that mends it, or what to do, if that is known.
     #[must_use]
     pub fn mend(&self) -> Option<String> {
         match self {
             DestinationError::Away { .. } | DestinationError::Refused { .. } => None,
+            DestinationError::NoTable { .. } => {
+                Some("set `sinks.postgres.table` to the name of a table, or to a name that is not taken".into())
+            }
             DestinationError::Unfit { sql, .. } => Some(sql.clone()),
             DestinationError::Policy { topic, .. } => Some(format!(
                 "kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config cleanup.policy=compact"
@@ -113,9 +124,10 @@ impl DestinationError {
     /// The error with the way to mend it, for the log and the status.
     #[must_use]
     pub fn advice(&self) -> String {
-        match self.mend() {
-            Some(mend) => format!("{self}. Run: {mend}"),
-            None => self.to_string(),
+        match (self.mend(), self) {
+            (Some(mend), DestinationError::NoTable { .. }) => format!("{self}: {mend}"),
+            (Some(mend), _) => format!("{self}. Run: {mend}"),
+            (None, _) => self.to_string(),
         }
     }
 }

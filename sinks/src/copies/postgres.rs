@@ -133,7 +133,7 @@ fn write(connection: &mut Connection, table: &str, changes: &[ListChange]) -> Re
              FROM unnest($1, $2, $3, $4, $5) AS now (list, position, product, value, ms) \
              ON CONFLICT (list, position) DO UPDATE \
              SET product = excluded.product, value = excluded.value, as_of = excluded.as_of \
-             WHERE (old.product, old.value) IS DISTINCT FROM (excluded.product, excluded.value)"
+             WHERE (old.product, old.value) IS DISTINCT FROM (excluded.product, excluded.value) OR old.as_of IS NULL"
         );
         let Columns { lists, positions, products, values, as_of } = &columns;
         transaction.execute_typed(

@@ -22,7 +22,7 @@ struct OpenList {
     rows: RowDigest,
     /// The position of the last row.
     position: i32,
-    /// Whether the rows so far are those of a list: their positions are 1, 2, 3, …, and each has a product.
+    /// Whether the rows so far are those of a list: their positions are 1, 2, 3, …, and each has a product and a time.
     is_whole: bool,
 }
 
@@ -35,7 +35,8 @@ impl Reading {
         page: &mut Vec<FoundList>,
     ) -> Result<bool, postgres::Error> {
         let columns = format!(
-            "SELECT list, position, product, value FROM {table} WHERE list IS NOT NULL AND position IS NOT NULL"
+            "SELECT list, position, product, value, as_of IS NOT NULL FROM {table} \
+             WHERE list IS NOT NULL AND position IS NOT NULL"
         );
         let order = format!("ORDER BY list, position LIMIT {PAGE_ROWS}");
         let rows = match &self.open {
@@ -56,13 +57,14 @@ impl Reading {
     /// Adds a row. A column may have got another type since the table was checked.
     fn row(&mut self, row: &Row, page: &mut Vec<FoundList>) -> Result<(), postgres::Error> {
         let (name, position): (&str, i32) = (row.try_get(0)?, row.try_get(1)?);
-        let (product, value): (Option<&str>, Option<f64>) = (row.try_get(2)?, row.try_get(3)?);
+        let (product, value, has_time): (Option<&str>, Option<f64>, bool) =
+            (row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
         if self.open.as_ref().is_none_or(|open| open.name != name) {
             let new = OpenList { name: name.to_owned(), rows: RowDigest::default(), position: 0, is_whole: true };
             page.extend(self.open.replace(new).map(OpenList::found));
         }
         if let Some(open) = &mut self.open {
-            open.is_whole &= position == open.position.saturating_add(1) && product.is_some();
+            open.is_whole &= position == open.position.saturating_add(1) && product.is_some() && has_time;
             open.position = position;
             open.rows.row(product.unwrap_or_default(), value);
         }

@@ -21,6 +21,9 @@ const COLUMNS: [(&str, &str); 5] = [
 /// The columns that name a row.
 const KEY_COLUMNS: [&str; 2] = ["list", "position"];
 
+/// What has the name of the table; no row: nothing.
+const RELATION: &str = "SELECT relkind::text FROM pg_class WHERE oid = to_regclass($1)";
+
 /// The columns of a table: name, type, whether a row needs a value that has no default, and whether it may lack one.
 const FOUND: &str = "
     SELECT a.attname::text, format_type(a.atttypid, NULL),
@@ -102,10 +105,12 @@ pub(super) fn inspect(connection: &mut Connection, table: &str) -> Result<Presen
 fn check(connection: &mut Connection, table: &str) -> Result<Fit, DestinationError> {
     let name = quoted_table(table);
     let asking = |error: postgres::Error| refused("asking for the table's columns", &error);
-    let rows = connection.query_typed(FOUND, &[(&name, Type::TEXT)]).map_err(asking)?;
-    if rows.is_empty() {
-        return Ok(Fit::Missing);
+    let relation = connection.query_typed(RELATION, &[(&name, Type::TEXT)]).map_err(asking)?;
+    let Some(relation) = relation.first() else { return Ok(Fit::Missing) };
+    if let Some(found) = other_kind(relation.get(0)) {
+        return Err(DestinationError::NoTable { name: table.to_owned(), found });
     }
+    let rows = connection.query_typed(FOUND, &[(&name, Type::TEXT)]).map_err(asking)?;
     let unfit = |problem: String, sql: String| DestinationError::Unfit { table: table.to_owned(), problem, sql };
     let column = |row: &Row| FoundColumn { kind: row.get(1), is_demanded: row.get(2), may_be_null: row.get(3) };
     let found: BTreeMap<String, FoundColumn> = rows.iter().map(|row| (row.get(0), column(row))).collect();
@@ -128,6 +133,19 @@ fn check(connection: &mut Connection, table: &str) -> Result<Fit, DestinationErr
                 KEY_COLUMNS.iter().any(|column| found.get(*column).is_none_or(|found| found.may_be_null));
             Ok(Fit::Present { may_lack_names })
         }
+    }
+}
+
+/// What a relation is, by its `relkind`; none if it is a table.
+fn other_kind(kind: &str) -> Option<&'static str> {
+    match kind {
+        "r" | "p" => None,
+        "v" => Some("a view"),
+        "m" => Some("a materialized view"),
+        "f" => Some("a foreign table"),
+        "S" => Some("a sequence"),
+        "i" | "I" => Some("an index"),
+        _ => Some("no table"),
     }
 }
 
@@ -188,6 +206,9 @@ fn mend(name: &str, problems: &[TableProblem]) -> String {
         let columns = KEY_COLUMNS.map(quoted_name);
         let not_null = columns.clone().map(|column| format!(", ALTER COLUMN {column} SET NOT NULL")).concat();
         statements.push(format!("{};", unnamed_rows(name)));
+        // Which of several rows stays does not matter: the next comparison puts it right.
+        let same = columns.clone().map(|column| format!("one.{column} = other.{column} AND ")).concat();
+        statements.push(format!("DELETE FROM {name} AS one USING {name} AS other WHERE {same}one.ctid > other.ctid;"));
         statements.push(format!("ALTER TABLE {name} ADD UNIQUE ({}){not_null};", columns.join(", ")));
     }
     statements.join(" ")
@@ -214,6 +235,8 @@ mod tests {
 
     /// The statements that give each row a name.
     const NAMED: &str = "DELETE FROM lists WHERE \"list\" IS NULL OR \"position\" IS NULL; \
+                         DELETE FROM lists AS one USING lists AS other WHERE one.\"list\" = other.\"list\" AND \
+                         one.\"position\" = other.\"position\" AND one.ctid > other.ctid; \
                          ALTER TABLE lists ADD UNIQUE (\"list\", \"position\"), ALTER COLUMN \"list\" SET NOT NULL, \
                          ALTER COLUMN \"position\" SET NOT NULL;";
 
