@@ -1,7 +1,8 @@
 //! Contradictions between settings that are each allowed.
 
 use dataflow::rules::RecommendationRule;
-use recommend::Page;
+use recommend::{Page, SourceName};
+use sinks::copies::CopiedLists;
 use sources::postgres::{Mode, Status, Tables};
 
 use super::layers::Layers;
@@ -51,6 +52,7 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
     features(config, &mut add);
     archive(config, &mut add);
     copies(config, &mut add);
+    copied_lists(config, &mut add);
     store(config, &mut add);
     if config.files.is_some() {
         for (section, present) in [("kafka", config.kafka.is_some()), ("postgres", config.postgres.is_some())] {
@@ -156,6 +158,29 @@ fn copies(config: &Config, add: &mut impl FnMut(&str, String)) {
     let names = [&tables.products.name, &tables.orders.name, &tables.order_items.name];
     if names.into_iter().chain(&postgres.rules.name).any(|name| name == table) {
         add("sinks.postgres.table", format!("`sinks.postgres.table` is \"{table}\", which is a table of the shop"));
+    }
+}
+
+/// Copies of lists that nothing makes: what the copy holds of them would be removed.
+fn copied_lists(config: &Config, add: &mut impl FnMut(&str, String)) {
+    let (kafka, postgres) = (&config.sinks.kafka, &config.sinks.postgres);
+    let copied = [
+        ("sinks.kafka.lists", kafka.topic.as_ref().map(|_| &kafka.lists)),
+        ("sinks.postgres.lists", postgres.table.as_ref().map(|_| &postgres.lists)),
+    ];
+    let (models, features) = (config.models_on(), config.rules.features.enabled);
+    let switch = |lists: CopiedLists| match lists {
+        CopiedLists::Similar if !models.co_views && !models.content => SourceName::CoViews.switch(),
+        CopiedLists::Features if !features => Some("features.enabled"),
+        _ => None,
+    };
+    for (key, lists) in copied {
+        for (word, switch) in lists.into_iter().flatten().filter_map(|lists| Some((lists.word(), switch(*lists)?))) {
+            let reason = format!(
+                "`{key}` names \"{word}\", whose model is off: set `{switch} = \"on\"`, or take \"{word}\" out of the list"
+            );
+            add(key, reason);
+        }
     }
 }
 

@@ -243,6 +243,15 @@ fn contradictions_are_named_with_their_place() {
             "vitrine.toml line 2: `recommendations.basket` names \"als\", whose model is off: set `models.als.enabled = \"on\"`",
         ),
         (
+            "[sinks.postgres]\nurl = \"postgresql://a@b/c\"\ntable = \"t\"\nlists = [\"histories\", \"similar\"]",
+            "vitrine.toml line 4: `sinks.postgres.lists` names \"similar\", whose model is off: set \
+             `models.co_views.enabled = \"on\"`, or take \"similar\" out of the list",
+        ),
+        (
+            "[kafka]\n[sinks.kafka]\ntopic = \"t\"\nlists = [\"features\"]",
+            "vitrine.toml line 4: `sinks.kafka.lists` names \"features\", whose model is off: set `features.enabled = \"on\"`",
+        ),
+        (
             "[rules]\nrecommendations = \"for_you\"",
             "vitrine.toml line 2: `rules.recommendations` is \"for_you\", but no model",
         ),
@@ -264,6 +273,9 @@ fn a_chain_may_name_the_models_that_are_on() {
     file("[models.als]\nenabled = \"on\"\n[recommendations]\nhome = [\"als\"]").config();
     let message = file("[recommendations]\nproduct = [\"best_sellers\", \"best_sellers\"]").message();
     assert!(message.contains("a list of sources, none twice"), "{message}");
+    let copied = "[sinks.postgres]\nurl = \"postgresql://a@b/c\"\ntable = \"t\"\nlists = [\"similar\"]\n";
+    file(&format!("{on}{copied}")).config();
+    file("[sinks.postgres]\nlists = [\"similar\"]").config();
     // The defaults pass over a model that is off.
     file("[recommendations]\nfill = \"interleave\"").config();
 }
