@@ -129,7 +129,7 @@ impl ModelStore {
     /// There is no such version, its file is refused, or the error of the disk.
     pub fn read(&self, version: Version) -> Result<Model, Error> {
         let path = self.dir.join(name_of(version));
-        let read = |source| Error::Disk { path: path.clone(), source };
+        let read = |reason| Error::Disk { path: path.clone(), reason };
         let bytes = match self.disk.length(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(Error::NotThere { version, dir: self.dir.clone() });
@@ -143,8 +143,8 @@ impl ModelStore {
         file::decode(&bytes).map_err(|refusal| refusal.of(&path))
     }
 
-    /// Writes a model as the next version, puts it into use, and removes all but the last `keep` versions. Returns its
-    /// number.
+    /// Writes a model as the next version, puts it into use, and removes versions that are older than the last `keep` usable
+    /// ones: those that can be read and have vectors of the model's length. Returns its number.
     ///
     /// # Errors
     /// Another process writes to the directory, or the error of the disk. The version that was in use stays.
@@ -158,30 +158,31 @@ impl ModelStore {
             return Err(error);
         }
         // An old model that cannot be removed costs space, and is tried again after the next training.
-        let _ = self.prune(keep.max(1));
+        let _ = self.prune(keep.max(1), model.card.factors);
         Ok(version)
     }
 
-    /// Puts a version into use, after it was loaded.
+    /// Puts a version whose vectors have `factors` numbers into use, after it was loaded.
     ///
     /// # Errors
-    /// See [`ModelStore::read`] and [`ModelStore::add`].
-    pub fn put_into_use(&self, version: Version) -> Result<(), Error> {
+    /// See [`ModelStore::read_with`] and [`ModelStore::add`].
+    pub fn put_into_use(&self, version: Version, factors: usize) -> Result<(), Error> {
         let _lock = self.lock()?;
-        self.read(version)?;
+        self.read_with(version, factors)?;
         self.put_current(version)
     }
 
-    /// Puts the version before the one in use into use; returns its number. Versions that are refused are passed over.
+    /// Puts the version before the one in use into use; returns its number. Versions that are refused are passed over, also
+    /// those whose vectors have not `factors` numbers.
     ///
     /// # Errors
     /// There is none, or see [`ModelStore::add`].
-    pub fn roll_back(&self) -> Result<Version, Error> {
+    pub fn roll_back(&self, factors: usize) -> Result<Version, Error> {
         let _lock = self.lock()?;
         let versions = self.versions()?;
         let current = self.current_of(&versions)?;
         let mut earlier = versions.iter().rev().map(|(version, _)| *version).filter(|version| Some(*version) < current);
-        let version = earlier.find(|version| self.read(*version).is_ok());
+        let version = earlier.find(|version| self.read_with(*version, factors).is_ok());
         let version = version.ok_or(Error::NothingEarlier { current, dir: self.dir.clone() })?;
         self.put_current(version)?;
         Ok(version)
@@ -201,7 +202,7 @@ impl ModelStore {
     fn versions(&self) -> Result<Vec<(Version, u64)>, Error> {
         let entries = match self.disk.list(&self.dir) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            entries => entries.map_err(|source| Error::Disk { path: self.dir.clone(), source })?,
+            entries => entries.map_err(|reason| Error::Disk { path: self.dir.clone(), reason })?,
         };
         let version = |entry: checkpoints::DirEntry| Some((version_of(&entry.name)?, entry.length));
         let mut versions: Vec<(Version, u64)> = entries.into_iter().filter_map(version).collect();
@@ -215,11 +216,11 @@ impl ModelStore {
         let newest = versions.last().map(|(version, _)| *version);
         let length = match self.disk.length(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(newest),
-            length => length.map_err(|source| Error::Disk { path: path.clone(), source })?,
+            length => length.map_err(|reason| Error::Disk { path: path.clone(), reason })?,
         };
         // A chosen version in a text that cannot be read is not known; the newest is the best guess.
         let bytes = self.disk.read_at(&path, 0, length.min(1024) as usize);
-        let bytes = bytes.map_err(|source| Error::Disk { path, source })?;
+        let bytes = bytes.map_err(|reason| Error::Disk { path, reason })?;
         let text = sealed::open(&bytes).ok().and_then(|body| std::str::from_utf8(body).ok());
         let chosen = text.and_then(|text| version_of(text.trim_end()));
         Ok(chosen.filter(|chosen| versions.iter().any(|(version, _)| version == chosen)).or(newest))
@@ -233,15 +234,26 @@ impl ModelStore {
         Ok(sealed::put(&*self.disk, &self.dir, &format!("{name}{TEMPORARY}"), name, content)?)
     }
 
-    /// Removes all but the last `keep` versions and the one in use, and what a crash has left.
-    fn prune(&self, keep: usize) -> Result<(), Error> {
+    /// Removes the versions before the last `keep` that can be used with `factors`, but not the one in use, and what a crash has
+    /// left. A refused version goes when it is older than these.
+    fn prune(&self, keep: usize, factors: usize) -> Result<(), Error> {
         let versions = self.versions()?;
         let current = self.current_of(&versions)?;
-        let old = versions.iter().rev().skip(keep).map(|(version, _)| *version);
-        for version in old.filter(|version| Some(*version) != current) {
-            self.remove(&name_of(version))?;
+        let mut usable = 0;
+        for (version, _) in versions.into_iter().rev() {
+            if usable == keep {
+                if Some(version) != current {
+                    self.remove(&name_of(version))?;
+                }
+                continue;
+            }
+            match self.read_with(version, factors) {
+                Ok(_) => usable += 1,
+                Err(error) if error.is_refusal() => {}
+                Err(error) => return Err(error),
+            }
         }
-        let entries = self.disk.list(&self.dir).map_err(|source| Error::Disk { path: self.dir.clone(), source })?;
+        let entries = self.disk.list(&self.dir).map_err(|reason| Error::Disk { path: self.dir.clone(), reason })?;
         for entry in entries {
             let inner = entry.name.strip_suffix(TEMPORARY);
             if inner.is_some_and(|inner| inner == CURRENT || version_of(inner).is_some()) {
@@ -253,17 +265,17 @@ impl ModelStore {
 
     fn remove(&self, name: &str) -> Result<(), Error> {
         let path = self.dir.join(name);
-        self.disk.remove(&path).map_err(|source| Error::Disk { path, source })
+        self.disk.remove(&path).map_err(|reason| Error::Disk { path, reason })
     }
 
     fn lock(&self) -> Result<Box<dyn Lock>, Error> {
         let made = self.disk.make_dir(&self.dir);
-        made.map_err(|source| Error::Disk { path: self.dir.clone(), source })?;
+        made.map_err(|reason| Error::Disk { path: self.dir.clone(), reason })?;
         let path = self.dir.join(LOCK);
         match self.disk.lock(&path) {
             Ok(Some(lock)) => Ok(lock),
             Ok(None) => Err(Error::Taken { path }),
-            Err(source) => Err(Error::Disk { path, source }),
+            Err(reason) => Err(Error::Disk { path, reason }),
         }
     }
 }

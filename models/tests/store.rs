@@ -11,8 +11,14 @@ use models::store::{Card, Error, Model, ModelStore, Refusal};
 
 const DIR: &str = "/models";
 
+const FACTORS: usize = 5;
+
 fn model(seed: u64) -> Model {
-    let mut vectors = Vectors::zeros(3, 5);
+    model_of(seed, FACTORS)
+}
+
+fn model_of(seed: u64, factors: usize) -> Model {
+    let mut vectors = Vectors::zeros(3, factors);
     (0..3).for_each(|row| vectors.row_mut(row).fill(seed as f32 + row as f32 / 4.0));
     let card = Card {
         method: "als".into(),
@@ -21,7 +27,7 @@ fn model(seed: u64) -> Model {
         users: 9,
         products: 3,
         pairs: 20,
-        factors: 5,
+        factors,
         iterations: 15,
         regularization: 0.01,
         confidence: 1.5,
@@ -69,15 +75,51 @@ fn versions_are_added_kept_chosen_and_rolled_back() {
     };
     assert_eq!(versions(&store), [(3, false), (4, false), (5, true)]);
     assert_eq!(store.read(5).unwrap(), model(5));
-    assert_eq!(store.roll_back().unwrap(), 4);
-    assert_eq!(store.roll_back().unwrap(), 3);
-    assert!(matches!(store.roll_back(), Err(Error::NothingEarlier { current: Some(3), .. })));
+    assert_eq!(store.roll_back(FACTORS).unwrap(), 4);
+    assert_eq!(store.roll_back(FACTORS).unwrap(), 3);
+    assert!(matches!(store.roll_back(FACTORS), Err(Error::NothingEarlier { current: Some(3), .. })));
     // The version in use is kept although it is old, and a new one replaces it.
-    store.put_into_use(3).unwrap();
+    store.put_into_use(3, FACTORS).unwrap();
     assert_eq!(store.add(&model(6), 1).unwrap(), 6);
     assert_eq!(versions(&store), [(6, true)]);
-    assert!(matches!(store.put_into_use(4), Err(Error::NotThere { version: 4, .. })));
+    assert!(matches!(store.put_into_use(4, FACTORS), Err(Error::NotThere { version: 4, .. })));
     assert_eq!(seed_in_use(&store), Some(6));
+}
+
+#[test]
+fn refused_versions_do_not_count_among_those_that_are_kept() {
+    let disk = FakeDisk::new();
+    let store = store(&disk);
+    let versions =
+        |store: &ModelStore| -> Vec<u64> { store.list().unwrap().into_iter().map(|entry| entry.version).collect() };
+    (1..=2).for_each(|seed| assert_eq!(store.add(&model(seed), 3).unwrap(), seed));
+    // Three with other settings, and then one of the first again, of which two are torn.
+    (3..=5).for_each(|seed| assert_eq!(store.add(&model_of(seed, 7), 3).unwrap(), seed));
+    assert_eq!(versions(&store), [3, 4, 5], "all three can be used, with these settings");
+    (6..=8).for_each(|seed| assert_eq!(store.add(&model(seed), 9).unwrap(), seed));
+    (7..=8).for_each(|version| overwrite(&disk, version, b"torn"));
+    assert_eq!(store.add(&model(9), 3).unwrap(), 9);
+    assert_eq!(versions(&store), [3, 4, 5, 6, 7, 8, 9], "only two can be used");
+    assert_eq!(store.add(&model(10), 3).unwrap(), 10);
+    assert_eq!(versions(&store), [6, 7, 8, 9, 10], "three can be used, and what is refused and older goes");
+    assert_eq!(store.roll_back(FACTORS).unwrap(), 9);
+    assert_eq!(store.roll_back(FACTORS).unwrap(), 6);
+    assert!(matches!(store.roll_back(FACTORS), Err(Error::NothingEarlier { current: Some(6), .. })));
+}
+
+#[test]
+fn a_version_of_other_settings_is_not_put_into_use() {
+    let disk = FakeDisk::new();
+    let store = store(&disk);
+    let error = store.roll_back(FACTORS).unwrap_err().to_string();
+    assert_eq!(error, "/models has no model: `vitrine train` makes one");
+    store.add(&model(1), 9).unwrap();
+    store.add(&model_of(2, 7), 9).unwrap();
+    store.add(&model(3), 9).unwrap();
+    let error = store.put_into_use(2, FACTORS).unwrap_err().to_string();
+    assert!(error.contains("its vectors have 7 numbers, and models.als.factors is 5"), "{error}");
+    assert_eq!(seed_in_use(&store), Some(3));
+    assert_eq!(store.roll_back(FACTORS).unwrap(), 1, "it is passed over");
 }
 
 #[test]
@@ -151,5 +193,5 @@ fn a_full_disk_and_a_second_writer_change_nothing() {
     assert_eq!(seed_in_use(&store), Some(1));
     let _held = disk.lock(&Path::new(DIR).join("models.lock")).unwrap().unwrap();
     assert!(matches!(store.add(&model(2), 3), Err(Error::Taken { .. })));
-    assert!(matches!(store.put_into_use(1), Err(Error::Taken { .. })));
+    assert!(matches!(store.put_into_use(1, FACTORS), Err(Error::Taken { .. })));
 }

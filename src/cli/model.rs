@@ -15,7 +15,8 @@ Examples:
   vitrine model use --dir models 7               puts version 7 into use
   vitrine model rollback --dir models            puts the version before the one in use into use
 
-A file that is torn or of a later format is refused by name, and the version before it is used.";
+A file that is torn, of a later format or with vectors of another length than models.als.factors is refused by name, and the \
+version before it is used.";
 
 /// Flags of `vitrine model`.
 #[derive(Debug, Clone, Args)]

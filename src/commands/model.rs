@@ -30,10 +30,10 @@ pub fn run(args: &ModelArgs, config: &Config) -> anyhow::Result<ExitCode> {
             show(&loaded.model.with_context(none)?.1.card, out)?;
         }
         ModelAction::Use { version, .. } => {
-            store.put_into_use(*version)?;
+            store.put_into_use(*version, config.als.factors)?;
             writeln!(out, "model {version} is in use")?;
         }
-        ModelAction::Rollback { .. } => writeln!(out, "model {} is in use", store.roll_back()?)?,
+        ModelAction::Rollback { .. } => writeln!(out, "model {} is in use", store.roll_back(config.als.factors)?)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -25,9 +25,12 @@ pub enum Error {
         dir: PathBuf,
     },
     /// There is no version to go back to.
-    #[error("{} has no usable model before {}", dir.display(), current.map_or("any".to_owned(), |it| it.to_string()))]
+    #[error("{} has no {}", dir.display(), match current {
+        Some(version) => format!("usable model before {version}"),
+        None => "model: `vitrine train` makes one".to_owned(),
+    })]
     NothingEarlier {
-        /// The version in use.
+        /// The version in use; none if there is no version.
         current: Option<Version>,
         /// The directory.
         dir: PathBuf,
@@ -42,12 +45,12 @@ pub enum Error {
     #[error(transparent)]
     Write(#[from] checkpoints::Error),
     /// Any other failure of the disk.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {reason}", path.display())]
     Disk {
         /// The file or directory.
         path: PathBuf,
         /// The error of the system.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 

@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(look(), (Some(1), None));
         store.add(&model(4), 9).expect("the disk works");
         assert_eq!(look(), (Some(2), None));
-        store.roll_back().expect("there is an earlier one");
+        store.roll_back(4).expect("there is an earlier one");
         assert_eq!(look(), (Some(1), None));
         store.add(&model(8), 9).expect("the disk works");
         let (version, refused) = look();
@@ -167,7 +167,7 @@ mod tests {
         let refused = refused.expect("it is refused");
         assert!(refused.contains("als-000000000003.model") && refused.contains("models.als.factors is 4"), "{refused}");
         assert_eq!(look().1.as_ref(), Some(&refused), "it is still said");
-        store.put_into_use(2).expect("the disk works");
+        store.put_into_use(2, 4).expect("the disk works");
         assert_eq!(look(), (Some(2), None));
         assert_eq!((status_of(&status).version, status_of(&status).data_until_ms), (Some(2), Some(2)));
     }
