@@ -46,7 +46,7 @@ impl FileAudit {
     /// Appends to the file at `path`.
     ///
     /// # Errors
-    /// When the system denies a thread.
+    /// When the file cannot be written, or the system denies a thread.
     pub fn open(path: PathBuf) -> std::io::Result<FileAudit> {
         AuditFile::open(path).map(FileAudit)
     }

@@ -104,7 +104,7 @@ impl System {
     /// # Errors
     /// When a setting cannot work, the address is in use, or the operating system denies a thread or a directory.
     pub fn start(config: &Config) -> anyhow::Result<System> {
-        let (keys, certificate) = (Keys::start(config)?, Certificate::start(config)?);
+        let (keys, certificate, audit) = (Keys::start(config)?, Certificate::start(config)?, audit(config)?);
         let listener = listener(config.server.listen)?;
         let (online, hits) = (online(config), shadow::hits(config));
         let registry = Arc::new(shadow::registry(online.as_ref(), hits.as_ref()));
@@ -144,7 +144,7 @@ impl System {
             sinks: list_copies.status(),
             event_writer: event_writer.clone(),
             access: keys.access(),
-            audit: audit(config)?,
+            audit,
             store,
             copies: copies::of(config).into(),
             tls: certificate.tls(),
@@ -333,7 +333,8 @@ impl OfProducts {
 /// The audit log, if a file for it is configured.
 fn audit(config: &Config) -> anyhow::Result<Option<Arc<dyn AuditLog>>> {
     let Some(path) = config.sinks.audit.clone() else { return Ok(None) };
-    Ok(Some(Arc::new(FileAudit::open(path).context("the thread of the audit log cannot be started")?)))
+    let named = format!("the audit log {} cannot be written", path.display());
+    Ok(Some(Arc::new(FileAudit::open(path).context(named)?)))
 }
 
 /// Counts what becomes of recommendations, if this is on.

@@ -19,24 +19,24 @@ pub enum Error {
         path: PathBuf,
     },
     /// The process lacks the permission.
-    #[error("{} may not be {doing}: {source}", path.display())]
+    #[error("{} may not be {doing}: {reason}", path.display())]
     Denied {
         /// The file or directory.
         path: PathBuf,
         /// The operation.
         doing: Doing,
         /// The error of the system.
-        source: io::Error,
+        reason: io::Error,
     },
     /// Any other failure of the disk.
-    #[error("{} cannot be {doing}: {source}", path.display())]
+    #[error("{} cannot be {doing}: {reason}", path.display())]
     Disk {
         /// The file or directory.
         path: PathBuf,
         /// The operation.
         doing: Doing,
         /// The error of the system.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The content of a file differs from the content that was written.
     #[error(transparent)]
@@ -89,14 +89,14 @@ pub enum Error {
 
 impl Error {
     /// Classifies an error of the disk.
-    pub(crate) fn of_disk(path: &Path, doing: Doing, source: io::Error) -> Error {
+    pub(crate) fn of_disk(path: &Path, doing: Doing, reason: io::Error) -> Error {
         let path = path.to_owned();
-        match source.kind() {
+        match reason.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::NoSpace { path },
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                Error::Denied { path, doing, source }
+                Error::Denied { path, doing, reason }
             }
-            _ => Error::Disk { path, doing, source },
+            _ => Error::Disk { path, doing, reason },
         }
     }
 }
@@ -205,7 +205,7 @@ pub(crate) fn unreadable(path: &Path, error: io::Error) -> Result<Damage, Error>
         io::ErrorKind::NotFound => Ok(Damage::Missing),
         io::ErrorKind::UnexpectedEof => Ok(Damage::Malformed("it is cut short")),
         _ => match Error::of_disk(path, Doing::Read, error) {
-            Error::Disk { source, .. } => Ok(Damage::Unreadable(source.to_string())),
+            Error::Disk { reason, .. } => Ok(Damage::Unreadable(reason.to_string())),
             denied => Err(denied),
         },
     }

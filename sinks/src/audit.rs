@@ -10,7 +10,7 @@ use crate::file_log::writer::{AppendRequest, LogFileWriter};
 use crate::line_file::LineFile;
 use crate::log::{Bound, Record, Room, Unavailable};
 
-/// A file of lines, made when it is first written to. Other processes may append to it too. Dropping it waits until all
+/// A file of lines. Other processes may append to it too. Dropping it waits until all
 /// lines given to it are written.
 pub struct AuditFile {
     room: Arc<Room>,
@@ -18,11 +18,12 @@ pub struct AuditFile {
 }
 
 impl AuditFile {
-    /// Appends to the file at `path`.
+    /// Appends to the file at `path`, which is made if it is missing.
     ///
     /// # Errors
-    /// When a thread cannot be started.
+    /// When the file cannot be written, or a thread cannot be started.
     pub fn open(path: PathBuf) -> io::Result<AuditFile> {
+        LineFile::new(path.clone()).append(&[]).error.map_or(Ok(()), Err)?;
         Ok(AuditFile { room: Room::new(Bound::default()), writer: LogFileWriter::start(path)? })
     }
 
@@ -72,5 +73,6 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
         assert!(matches!(block_on(file.append(b"five\n".to_vec())), Err(Unavailable::Disk { .. })));
+        assert!(AuditFile::open(path).is_err(), "a file that cannot be written is not opened");
     }
 }

@@ -1,5 +1,5 @@
 //! `vitrine check`: connects to every configured service once and prints how to mend each problem. Changes nothing,
-//! except that it writes and removes a small file in the archive.
+//! except that it writes and removes a small file in the archive and in the directories of the other outputs.
 
 mod access;
 mod archive;
@@ -7,6 +7,7 @@ mod cluster;
 mod copies;
 mod files;
 mod kafka;
+mod places;
 mod postgres;
 mod report;
 
@@ -34,6 +35,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
         files::check(settings, config.store.is_some(), &mut report)?;
     }
     copies::check(config, &mut report)?;
+    places::check(config, &mut report)?;
     archive::check(&config.archive, &mut report)?;
     if let Some(shortage) = descriptors::shortage(config.server.connections_max, descriptors::raise()) {
         report.note(&format!("open files: {shortage}"))?;

@@ -9,6 +9,7 @@ mod hostile;
 mod local_cluster;
 mod models;
 mod page;
+mod places;
 #[path = "../support/rows_program.rs"]
 mod rows_program;
 mod scenarios;

@@ -24,7 +24,10 @@ pub(super) fn check(files: &Files, has_store: bool, report: &mut CheckReport<imp
     let dir = &files.dir;
     let generate = format!("vitrine generate --to files --dir {}", dir.display());
     if !dir.is_dir() {
-        return report.bad(&format!("files: {} is not a directory", dir.display()), &[generate]);
+        let (name, is_taken) = (dir.display(), dir.exists());
+        let way =
+            if is_taken { format!("{name} is a file: remove it, or set `files.dir` to a directory") } else { generate };
+        return report.bad(&format!("files: {name} is not a directory"), &[way]);
     }
     match tempfile::NamedTempFile::new_in(dir) {
         Ok(_) => report.good(&format!("files: directory {} can be read and written", dir.display()))?,
