@@ -116,6 +116,8 @@ pub struct Plan {
     pub observer: Option<Arc<dyn EventObserver>>,
     /// The tick of the restored state, if the graph starts from one.
     pub restored_at: Option<Time>,
+    /// The ticks of a millisecond: 1, or see [`Plan::finer`].
+    pub ticks_per_ms: Time,
 }
 
 impl Plan {
@@ -132,7 +134,19 @@ impl Plan {
             cuts: None,
             observer: None,
             restored_at: None,
+            ticks_per_ms: 1,
         }
+    }
+
+    /// A plan as [`Plan::new`] makes it, for a caller that reads several states of the same millisecond: it has `ticks_per_ms`
+    /// ticks. Ticks and the times of rows are given in these ticks, and the times of `rules`, in milliseconds, are made so.
+    /// Features, sessions and identities of events, which know days and seconds, must be off.
+    #[must_use]
+    pub fn finer(mut rules: Rules, dictionary: Arc<Dictionary>, ticks_per_ms: Time) -> Plan {
+        for time in [&mut rules.history_ms, &mut rules.window_ms, &mut rules.co_views.every_ms] {
+            *time = time.saturating_mul(ticks_per_ms);
+        }
+        Plan { ticks_per_ms, ..Plan::new(rules, dictionary) }
     }
 }
 

@@ -74,13 +74,12 @@ impl<'s> CoViewed<'s> {
     pub(super) fn count(
         histories: &ByKey<'s, UserKey, Place, Diff>,
         rules: &CoViews,
-        restored_at: Option<Time>,
+        periods: Periods,
     ) -> Option<Self> {
         if !rules.enabled {
             return None;
         }
         let mut pairs = PairChanges::new(rules.pair_weights());
-        let periods = Periods::new(rules.every_ms, restored_at);
         let changes = compare(histories.clone(), periods, "PairChanges", move |_: &UserKey, before, after, changes| {
             pairs.compare(before, after, changes);
         });

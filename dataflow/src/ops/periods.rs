@@ -33,23 +33,33 @@ const COMBINED_MAX: usize = 1 << 20;
 #[derive(Clone, Copy, Debug)]
 pub struct Periods {
     every_ms: Millis,
+    /// From each whole multiple on, so many ticks are ends.
+    end_ticks: Time,
     restored_at: Option<Time>,
 }
 
 impl Periods {
     /// Every tick is a period.
-    pub const TICKS: Periods = Periods { every_ms: 1, restored_at: None };
+    pub const TICKS: Periods = Periods { every_ms: 1, end_ticks: 1, restored_at: None };
 
     /// Periods of `every_ms`. If the state was restored as of `restored_at`, a period also ends then, because nothing
     /// is known of the times before.
     #[must_use]
     pub fn new(every_ms: Millis, restored_at: Option<Time>) -> Self {
-        Periods { every_ms, restored_at }
+        Periods { every_ms, end_ticks: 1, restored_at }
+    }
+
+    /// Where a millisecond has `ticks` ticks, in which `every_ms` is given too: a period ends at each tick of the millisecond of
+    /// its end, as rows may come in each of them.
+    #[must_use]
+    pub fn with_ticks(self, ticks: Time) -> Self {
+        Periods { end_ticks: ticks, ..self }
     }
 
     /// The end of the period of `time`: the first end that is not before it.
     fn end(&self, time: Time) -> Time {
-        let end = time.div_ceil(self.every_ms).saturating_mul(self.every_ms);
+        let past = time % self.every_ms;
+        let end = if past < self.end_ticks { time } else { (time - past).saturating_add(self.every_ms) };
         self.restored_at.filter(|restored| (time..end).contains(restored)).unwrap_or(end)
     }
 
@@ -60,7 +70,8 @@ impl Periods {
 
     /// The last end at or before `time`.
     fn last(&self, time: Time) -> Time {
-        let last = time - time % self.every_ms;
+        let past = time % self.every_ms;
+        let last = time - past + past.min(self.end_ticks - 1);
         self.restored_at.filter(|restored| (last..=time).contains(restored)).unwrap_or(last)
     }
 }
@@ -358,5 +369,12 @@ mod tests {
         assert_eq!([1, 10, 11, 20, 21, 25, 26].map(|time| periods.end(time)), [10, 10, 20, 20, 25, 25, 30]);
         assert_eq!([9, 10, 19, 24, 25, 29, 30].map(|time| periods.last(time)), [0, 10, 10, 20, 25, 25, 30]);
         assert_eq!([Periods::TICKS.end(7), Periods::TICKS.last(7)], [7, 7]);
+    }
+
+    #[test]
+    fn each_tick_of_the_last_millisecond_is_an_end() {
+        let periods = Periods::new(40, None).with_ticks(4);
+        assert_eq!([39, 40, 41, 43, 44, 80].map(|time| periods.end(time)), [40, 40, 41, 43, 80, 80]);
+        assert_eq!([39, 40, 41, 43, 44, 79].map(|time| periods.last(time)), [3, 40, 41, 43, 43, 43]);
     }
 }

@@ -14,6 +14,9 @@ use serde_json::{Number, Value};
 /// The longest line that is read.
 pub(super) const LINE_BYTES_MAX: u64 = 1 << 20;
 
+/// The last time that a line may have, in the year 2527.
+pub(super) const LAST_MS: u64 = (1 << 44) - 1;
+
 /// An id as a text or a whole number.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(untagged)]
@@ -53,7 +56,7 @@ pub(super) enum BadLine {
     Nothing,
     #[error("it asks without a \"user\"")]
     NoUser,
-    #[error("{0} is no time: write milliseconds since the epoch, from 1 on")]
+    #[error("{0} is no time: write milliseconds since the epoch, from 1 to {LAST_MS}")]
     Time(Number),
 }
 
@@ -93,7 +96,7 @@ impl Line {
 /// Milliseconds; a fraction of a millisecond is dropped.
 fn millis(at: Number) -> Result<u64, BadLine> {
     let whole = at.as_u64().or_else(|| at.as_f64().filter(|at| (0.0..9e15).contains(at)).map(|at| at as u64));
-    whole.filter(|whole| (1..9_000_000_000_000_000).contains(whole)).ok_or(BadLine::Time(at))
+    whole.filter(|whole| (1..=LAST_MS).contains(whole)).ok_or(BadLine::Time(at))
 }
 
 #[cfg(test)]
@@ -126,6 +129,7 @@ mod tests {
             (r#"{"view": ["ada", "p"]}"#, "it is not one of"),
             (r#"{"view": ["ada", "p", -1]}"#, "-1 is no time"),
             (r#"{"view": ["ada", "p", 0]}"#, "0 is no time"),
+            (r#"{"view": ["ada", "p", 1795132800000000]}"#, "1795132800000000 is no time"),
             (r#"{"view": ["ada", 1.5, 3]}"#, "it is not one of"),
             (r#"{"ask": 1}"#, "it asks without"),
         ] {

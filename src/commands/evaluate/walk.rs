@@ -1,13 +1,17 @@
 //! The graph along a stream: records in their order, on a clock that the records drive.
 //!
-//! The clock is the latest time of a record so far. A tick is closed only when the state is asked for. Counts of co-views change
-//! at whole multiples of `every_ms` of that clock, so records are given in a tick of the period in which they came: what an ask
-//! reads is what a service that closed a tick after each record would have read.
+//! The clock is the latest time of a record so far. A tick is closed only when the state is asked for. So that any number of
+//! states can be asked for while the clock stands, a millisecond of the clock has [`TICKS_PER_MS`] ticks.
+//!
+//! Counts of co-views are those of the records that came until the last whole multiple of `every_ms` of the clock, so records are
+//! given in a tick of the period in which they came. Earlier asks change no answer. Only if a state is asked for more than
+//! [`TICKS_PER_MS`] times with records in between, and the clock stands, the later ones are as of the next milliseconds.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use dataflow::dictionary::{Collision, Dictionary};
+use dataflow::graph::Plan;
 use dataflow::ids::{CategoryKey, Ids, OrderKey, ProductKey, RowKey, UserKey};
 use dataflow::index_reader::IndexReader;
 use dataflow::stepped::SteppedGraph;
@@ -20,7 +24,10 @@ use crate::config::Config;
 /// Records given to the graph between two of its steps.
 const BATCH: usize = 16_384;
 
-/// One record in keys.
+/// Ticks of a millisecond. Times of up to [`LAST_MS`](super::lines::LAST_MS) are within 62 bits, which histories can hold.
+const TICKS_PER_MS: Time = 1 << 18;
+
+/// One record in keys; times are in ticks.
 #[derive(Clone, Copy, Debug)]
 enum Record {
     View(UserKey, ProductKey, Millis),
@@ -34,7 +41,7 @@ pub(super) struct Walk {
     graph: SteppedGraph,
     dictionary: Arc<Dictionary>,
     every_ms: Millis,
-    /// The latest time of a record.
+    /// The latest time of a record, in milliseconds.
     clock: Time,
     /// Records of the period of the clock, with the clock when they came.
     waiting: Vec<(Time, Record)>,
@@ -48,12 +55,11 @@ impl Walk {
     /// An empty graph with these settings.
     pub(super) fn new(config: &Config) -> Walk {
         let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)));
+        let mut rules = config.rules.without_shadow();
+        rules.features.enabled = false;
+        let plan = Plan::finer(rules, dictionary.clone(), TICKS_PER_MS);
         Walk {
-            graph: SteppedGraph::new(
-                config.rules.without_shadow(),
-                dictionary.clone(),
-                config.dataflow.idle_merge_effort,
-            ),
+            graph: SteppedGraph::of(plan, config.dataflow.idle_merge_effort),
             dictionary,
             every_ms: config.rules.co_views.every_ms,
             clock: 1,
@@ -69,7 +75,7 @@ impl Walk {
         &self.dictionary
     }
 
-    /// The latest time of a record.
+    /// The latest time of a record, in milliseconds.
     pub(super) fn clock(&self) -> Time {
         self.clock
     }
@@ -79,13 +85,17 @@ impl Walk {
     /// # Errors
     /// Two ids have the same key.
     pub(super) fn take(&mut self, line: &Line) -> Result<(), Collision> {
+        let before = self.clock;
         let record = match line {
             Line::View { user, product, at } => {
-                Record::View(self.dictionary.user(&user.text()), self.dictionary.product(&product.text())?, *at)
+                self.clock = before.max(*at);
+                let (user, product) = (self.dictionary.user(&user.text()), self.dictionary.product(&product.text())?);
+                Record::View(user, product, ticks(*at))
             }
             Line::Order { user, product, at, order } => {
+                self.clock = before.max(*at);
                 let order = self.dictionary.order(&order.text());
-                let row = OrderRow::counting(order, self.dictionary.user(&user.text()), *at);
+                let row = OrderRow::counting(order, self.dictionary.user(&user.text()), ticks(*at));
                 Record::Order(row, self.dictionary.product(&product.text())?, self.orders.insert(order))
             }
             Line::Category { product, category } => {
@@ -98,12 +108,6 @@ impl Walk {
             }
             Line::Ask { .. } => return Ok(()),
         };
-        let before = self.clock;
-        match record {
-            Record::View(_, _, at) => self.clock = before.max(at),
-            Record::Order(row, ..) => self.clock = before.max(row.placed.created_at()),
-            Record::Category(_) => {}
-        }
         if self.last_end() > before {
             // The period of all waiting records is over.
             self.give_waiting(Time::MAX);
@@ -115,15 +119,17 @@ impl Walk {
     /// The state after all records so far.
     pub(super) fn reader(&mut self) -> &IndexReader {
         if !self.waiting.is_empty() || self.given > 0 {
-            let (end, open) = (self.last_end(), self.graph.tick());
-            if open <= end {
+            // What came until the last end is given in a tick up to the last one that is such an end, and the rest after these.
+            let end = self.last_end();
+            let after_end = ticks(end + 1);
+            if self.graph.tick() < after_end {
                 self.give_waiting(end);
                 if !self.waiting.is_empty() {
-                    self.graph.advance_to(end + 1);
+                    self.graph.advance_to(after_end);
                 }
             }
             self.give_waiting(Time::MAX);
-            self.graph.advance_to(self.clock.max(self.graph.tick()) + 1);
+            self.graph.advance_to(ticks(self.clock).max(self.graph.tick()) + 1);
             self.graph.settle();
             self.given = 0;
         }
@@ -156,4 +162,9 @@ impl Walk {
             }
         }
     }
+}
+
+/// The first tick of a millisecond.
+fn ticks(ms: Millis) -> Time {
+    ms * TICKS_PER_MS
 }

@@ -20,6 +20,7 @@ use crate::cluster::ClusterPlace;
 use crate::erased_users::ErasedUsers;
 use crate::graph_part::GraphPart;
 use crate::ids::{ProductKey, UserKey};
+use crate::ops::periods::Periods;
 use crate::publish::IndexTraces;
 use crate::rules::{PurchaseSource, Rules};
 use crate::source_status::EventObserver;
@@ -183,7 +184,8 @@ impl<'s> ListInputs<'s> {
         let live = Sellers::live(sold, &plan.rules, plan.late_lines.clone());
         let shadow = plan.rules.shadow.enabled.then(|| live.shadow(sold));
         let histories = history::places(stamps, &plan.rules);
-        let co_viewed = CoViewed::count(&histories, &plan.rules.co_views, plan.restored_at);
+        let periods = Periods::new(plan.rules.co_views.every_ms, plan.restored_at).with_ticks(plan.ticks_per_ms);
+        let co_viewed = CoViewed::count(&histories, &plan.rules.co_views, periods);
         ListInputs { live, shadow, histories, co_viewed }
     }
 }
