@@ -75,7 +75,7 @@ impl Target {
 }
 
 const TARGET: Kind = Kind::Text {
-    allowed: "a directory, or s3://BUCKET/PREFIX, or \"\" for none",
+    allowed: "a directory, or s3://BUCKET/PREFIX with 3 to 63 of a-z, 0-9, `.` and `-` in BUCKET and no empty part, `.` or `..` in PREFIX, or \"\" for none",
     takes: |text| text.is_empty() || Target::parse(text).is_some(),
 };
 const ENDPOINT: Kind = Kind::Text {

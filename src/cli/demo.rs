@@ -18,7 +18,7 @@ Examples:
   vitrine demo --dir shop --listen 127.0.0.1:9000
 
 Creates a simulated shop with readable product names in a temporary directory, and simulates its visitors and orders. \
-All models are on, so that the page shows every list. \
+The models of co-views and \"buy again\" are on, so that the page shows every list. \
 A file of views and Vitrine's own store take the place of Kafka and PostgreSQL; everything else is the same as in `vitrine serve`. \
 Products and purchases can be added over HTTP (docs/services.md). Ctrl-C ends it.";
 

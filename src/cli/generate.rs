@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use chrono::DateTime;
 use clap::{Args, ValueEnum};
 
 use super::ConfigArgs;
+use super::replay::time;
 use crate::config::Request;
 use crate::generate::{ShopPlan, Style};
 
@@ -55,7 +55,7 @@ pub struct GenerateArgs {
     /// Seed: the same seed gives the same data
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Time at which the data ends, such as 2026-11-20T10:15:00Z; by default now
+    /// Time at which the data ends: RFC 3339, a date (midnight UTC), or milliseconds since the epoch; by default now
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub until: Option<u64>,
     /// How ids look: product-393, or oak-desk-lamp
@@ -122,13 +122,25 @@ impl GenerateArgs {
     }
 }
 
-fn time(text: &str) -> Result<u64, String> {
-    let time =
-        DateTime::parse_from_rfc3339(text).map_err(|error| format!("{error}; write it as 2026-11-20T10:15:00Z"))?;
-    u64::try_from(time.timestamp_millis()).map_err(|_| "times begin in 1970".into())
-}
-
 fn skew(text: &str) -> Result<f64, String> {
     let skew: f64 = text.parse().map_err(|_| "write a number such as 1.0")?;
     if (0.0..=3.0).contains(&skew) { Ok(skew) } else { Err("write a number from 0 to 3".into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn the_end_is_a_time_in_the_forms_of_all_commands() {
+        let parse = |until: &str| Cli::try_parse_from(["vitrine", "generate", "--to", "files", "--until", until]);
+        for until in ["2026-11-20", "2026-11-20T00:00:00Z", "1795132800000"] {
+            let Ok(Cli { command: Command::Generate(args) }) = parse(until) else { panic!("{until} is refused") };
+            assert_eq!(args.until, Some(1_795_132_800_000));
+        }
+        let Err(error) = parse("2026-13-01") else { panic!("there is no such month") };
+        assert!(error.to_string().contains("write it as 2026-11-20T10:15:00Z, 2026-11-20 or"), "{error}");
+    }
 }

@@ -266,6 +266,14 @@ fn contradictions_are_named_with_their_place() {
 }
 
 #[test]
+fn a_bucket_that_cannot_be_one_is_named_with_the_rules() {
+    for wrong in ["s3://b/p", "s3://Shop/p", "s3://shop/a//b"] {
+        let message = file(&format!("[archive]\nto = \"{wrong}\"")).message();
+        assert!(message.contains(wrong) && message.contains("3 to 63 of a-z, 0-9, `.` and `-` in BUCKET"), "{message}");
+    }
+}
+
+#[test]
 fn a_chain_may_name_the_models_that_are_on() {
     let on = "[models.co_views]\nenabled = \"on\"\n[rules]\nrecommendations = \"for_you\"\n";
     let config = file(&format!("{on}[recommendations]\nbasket = [\"best_sellers\", \"co_views\"]")).config();
