@@ -1,6 +1,7 @@
 //! The inputs of one worker: each record that a source gives becomes an update at the worker's current tick.
 
 mod expiring;
+mod forgetting;
 mod repeats;
 mod sorted;
 
@@ -21,6 +22,7 @@ use crate::rules::{EventUse, Rules, day_of};
 use crate::sessions::{Gap, Settled, is_late};
 use crate::short_text::ShortText;
 use crate::stamp::Stamp;
+use crate::tables::identities::kept_ms;
 use crate::tables::{
     self, Activity, Collections, ErasedUntil, Erasures, EventPurchaseRow, EventPurchases, Family, Identities,
     Interaction, Interactions, MetadataValues, Nothing, Pair, SessionEvent, SessionEvents, Stamps, Table, Tables,
@@ -29,6 +31,7 @@ use crate::tables::{
 use crate::time::{Diff, Millis, Time};
 
 use expiring::{Due, ExpiringRows, NoRows, TakeUntil};
+use forgetting::Forgetting;
 use repeats::{Reading, Repeats};
 use sorted::SortedSession;
 
@@ -43,6 +46,7 @@ pub struct Inputs {
     /// The rows that this worker takes out by itself.
     expiring: Tables<ExpiringRows>,
     repeats: Repeats,
+    forgetting: Forgetting,
     rules: Rules,
     /// The part of the graph that takes the rows.
     part: GraphPart,
@@ -95,6 +99,7 @@ impl Inputs {
             delta_log: None,
             expiring: Tables::make(&mut NoRows),
             repeats: Repeats::new(rules.events.dedup_ms),
+            forgetting: Forgetting::new(kept_ms(rules.events.dedup_ms)),
             rules: *rules,
             part,
             used: rules.event_use(),
@@ -126,7 +131,7 @@ impl Inputs {
             return;
         }
         let row = row.into();
-        if let Some((at, back)) = T::expiry(&row, &diff, &self.rules) {
+        if let Some((at, back)) = T::expiry(&row, &diff, (&self.rules, self.tick)) {
             self.expiring.get_mut::<T>().push(at, row, back);
         }
         self.give::<T>(row, diff);
@@ -216,7 +221,7 @@ impl Inputs {
     /// Whether an event whose record is of `at` repeats one that this worker has read or learned. If it does not, it is
     /// remembered.
     pub fn is_repeat(&mut self, identity: IdentityKey, at: Millis) -> bool {
-        let reading = self.repeats.read(identity, at);
+        let reading = self.repeats.read(identity, at, self.tick);
         if reading == Reading::New {
             // It leaves the table when it is forgotten.
             self.give::<Identities>((identity, at), 1);
@@ -227,8 +232,20 @@ impl Inputs {
     /// Remembers an event that was read before a restart, whichever worker holds its row: any worker may read its repeat.
     pub fn learn_identity(&mut self, (identity, at): (IdentityKey, Millis)) {
         if self.used.identities {
-            self.repeats.learn(identity, at);
+            self.repeats.learn(identity, at, self.tick);
         }
+    }
+
+    /// The time that the sources have reached which are behind; none if no source is. The identities of events whose repeats may
+    /// be among the records that they have not read are kept.
+    pub fn hold_identities(&mut self, behind: Option<Time>) {
+        self.forgetting.hold(behind);
+    }
+
+    /// Up to which time identities have been forgotten.
+    #[must_use]
+    pub fn forgotten_until(&self) -> Time {
+        self.forgetting.until()
     }
 
     /// Starts to log updates for the next cut, up to `max` of them.
@@ -290,8 +307,9 @@ impl Inputs {
     /// Takes out what leaves by itself before `tick`.
     fn take_out_due(&mut self, tick: Time) {
         let now = tick.saturating_sub(1);
-        self.repeats.forget(now).into_iter().for_each(|row| self.give::<Identities>(row, -1));
-        let due = self.expiring.map_mut(&mut TakeUntil(now));
+        let read = self.forgetting.close(now);
+        self.repeats.forget(read).into_iter().for_each(|row| self.give::<Identities>(row, -1));
+        let due = self.expiring.map_mut(&mut TakeUntil { now, read });
         due.map(&mut GiveDue(self));
     }
 

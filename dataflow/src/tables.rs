@@ -58,11 +58,14 @@ pub trait Table: Declared + 'static {
     fn route(key: &Self::Key) -> u64;
 
     /// For a table whose rows leave it by themselves: from which time on a row is no longer in it, and the difference that
-    /// takes this update out.
+    /// takes this update out, which is given in a tick.
     #[must_use]
-    fn expiry(_: &Pair<Self>, _: &Self::Diff, _: &Rules) -> Option<(Millis, Self::Diff)> {
+    fn expiry(_: &Pair<Self>, _: &Self::Diff, _: (&Rules, Time)) -> Option<(Millis, Self::Diff)> {
         None
     }
+
+    /// Whether rows leave it by the time that the sources have reached which are behind, and not by the tick.
+    const LEAVES_AS_READ: bool = false;
 
     /// Whether the updates of a row in one tick may be combined before the graph has them. They must not if each of them
     /// has a time of its own that an erasure is compared with, and the sum has not.

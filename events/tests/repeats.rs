@@ -213,6 +213,20 @@ proptest! {
 }
 
 #[test]
+fn a_repeat_of_an_old_record_is_recognised_in_a_later_tick() {
+    let view = Line { partition: 0, kind: 0, user: 0, product: 0, id: Some(1), stated: None, session: None, pause: 0 };
+    let other = Line { id: Some(2), user: 1, ..view.clone() };
+    let (mut reader, old) = (Reader::new(DEDUP_MS), START - 3_600_000);
+    // The present is far from the first tick, and from the records that come late.
+    reader.read(&[(other.clone(), START)]);
+    reader.read(&[(other, START + 2 * DEDUP_MS)]);
+    for at in [old, old + 5000, old + DEDUP_MS] {
+        reader.read(&[(view.clone(), at)]);
+    }
+    assert_eq!((reader.counts().pairs[&(0, 0)][0], reader.repeats()), (1, 2));
+}
+
+#[test]
 fn events_after_the_horizon_and_events_that_are_not_told_apart_count_again() {
     let view = Line { partition: 0, kind: 0, user: 0, product: 0, id: Some(1), stated: None, session: None, pause: 0 };
     let later = |pause| Line { pause, ..view.clone() };

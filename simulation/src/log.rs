@@ -40,6 +40,24 @@ pub(crate) struct Delivery {
     pub(crate) tick: Time,
 }
 
+/// A step of the process: it closes a tick, or is started with a state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    /// The tick that it opens then. At a start: the tick of the state.
+    pub(crate) tick: Time,
+    /// Up to which time it has forgotten events; none at a start.
+    pub(crate) forgotten: Option<Time>,
+}
+
+/// What was given to a process.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Given {
+    /// The records, in their order.
+    pub(crate) deliveries: Vec<Delivery>,
+    /// The steps in between.
+    pub(crate) steps: Vec<Step>,
+}
+
 /// The content at an offset.
 #[derive(Clone, Copy, Debug)]
 struct Record {
@@ -82,8 +100,8 @@ pub(crate) struct Log {
     acknowledged: BTreeSet<Uid>,
     /// Events that are gone from the log, whether or not they were read.
     destroyed: BTreeSet<Uid>,
-    /// The records given to the running process, or part of the state from which it started, in their order.
-    pub(crate) deliveries: Vec<Delivery>,
+    /// What was given to the running process, or to the process whose state it started with.
+    pub(crate) given: Given,
     /// The open tick of the running process.
     pub(crate) open_tick: Time,
     /// Where each event was written last, and when.
@@ -107,7 +125,7 @@ impl Log {
             events: Vec::new(),
             acknowledged: BTreeSet::new(),
             destroyed: BTreeSet::new(),
-            deliveries: Vec::new(),
+            given: Given::default(),
             open_tick: 0,
             written: BTreeMap::new(),
             lost: BTreeSet::new(),
@@ -157,22 +175,28 @@ impl Log {
         versions.map(|event| event.at).max()
     }
 
-    /// A process starts, with a state that these records have made.
-    pub(crate) fn start_from(&mut self, deliveries: Vec<Delivery>) {
+    /// A process starts, with the state that this has made, as of a tick if there was anything.
+    pub(crate) fn start_from(&mut self, given: Given, restored: Option<Time>) {
         if self.plant == Some(Plant::ErasedUserRestored) {
             let is_erasure = |delivery: &&Delivery| self.is_erasure(delivery);
-            let all = |deliveries: &[Delivery]| -> BTreeSet<Uid> {
-                deliveries.iter().filter(is_erasure).map(|delivery| delivery.uid).collect()
+            let all = |given: &Given| -> BTreeSet<Uid> {
+                given.deliveries.iter().filter(is_erasure).map(|delivery| delivery.uid).collect()
             };
-            let lost: Vec<Uid> = all(&self.deliveries).difference(&all(&deliveries)).copied().collect();
+            let lost: Vec<Uid> = all(&self.given).difference(&all(&given)).copied().collect();
             self.lost.extend(lost);
         }
-        self.deliveries = deliveries;
+        self.given = given;
+        self.given.steps.extend(restored.map(|tick| Step { tick, forgotten: None }));
+    }
+
+    /// The running process has opened this tick, and forgotten events up to a time.
+    pub(crate) fn close(&mut self, tick: Time, forgotten: Time) {
+        self.given.steps.push(Step { tick, forgotten: Some(forgotten) });
     }
 
     /// Whether the running process was given an erasure in a later tick.
     pub(crate) fn has_erasure_after(&self, tick: Time) -> bool {
-        self.deliveries.iter().any(|delivery| delivery.tick > tick && self.is_erasure(delivery))
+        self.given.deliveries.iter().any(|delivery| delivery.tick > tick && self.is_erasure(delivery))
     }
 
     fn is_erasure(&self, delivery: &Delivery) -> bool {
@@ -247,7 +271,7 @@ impl Log {
 
     /// An acknowledged event that is still in the log and that the running process does not have.
     pub(crate) fn missed(&self) -> Option<Uid> {
-        let delivered: BTreeSet<Uid> = self.deliveries.iter().map(|delivery| delivery.uid).collect();
+        let delivered: BTreeSet<Uid> = self.given.deliveries.iter().map(|delivery| delivery.uid).collect();
         let promised = self.acknowledged.iter().filter(|uid| !self.destroyed.contains(uid));
         promised.copied().find(|uid| !delivered.contains(uid))
     }

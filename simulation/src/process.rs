@@ -226,6 +226,8 @@ impl Process {
             self.worker_graph.note(positions);
         }
         self.worker_graph.advance_to(next);
+        let forgotten = self.worker_graph.inputs().forgotten_until();
+        self.outside.log.borrow_mut().close(next, forgotten);
         if cut {
             self.worker_graph.cut(&self.cuts, next - 1);
         }

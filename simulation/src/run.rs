@@ -10,7 +10,7 @@ use dataflow::time::{Millis, Time};
 
 use crate::clock::BEGINNING;
 use crate::join;
-use crate::log::{Delivery, Log, Uid};
+use crate::log::{Given, Log, Uid};
 use crate::operation::{Fault, Operation};
 use crate::oracle::{PlainFacts, Shelves};
 use crate::outcome::{Failure, Outcome};
@@ -27,9 +27,9 @@ const ROUNDS_MAX: usize = 80;
 const QUIET_ROUNDS: usize = 6;
 
 /// The state that a checkpoint must restore.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Kept {
-    deliveries: Vec<Delivery>,
+    given: Given,
     rows: RowsAt,
 }
 
@@ -216,7 +216,7 @@ impl Run {
             ));
         }
         let kept = match process.restored {
-            None => Kept { deliveries: Vec::new(), rows: RowsAt::default() },
+            None => Kept::default(),
             Some(tick) => {
                 self.outcome.restores += 1;
                 self.kept
@@ -225,7 +225,7 @@ impl Run {
                     .ok_or_else(|| format!("a checkpoint as of {tick}, of which no cut was"))?
             }
         };
-        self.outside.log.borrow_mut().start_from(kept.deliveries);
+        self.outside.log.borrow_mut().start_from(kept.given, process.restored);
         (self.rows, process.rows) = (kept.rows, kept.rows);
         self.unwritten.clear();
         let restored = process.restored;
@@ -255,8 +255,8 @@ impl Run {
         if let Some(tick) = closed {
             self.rows = process.rows;
             if cut {
-                let deliveries = self.outside.log.borrow().deliveries.clone();
-                self.kept.insert(tick, Kept { deliveries, rows: self.rows });
+                let given = self.outside.log.borrow().given.clone();
+                self.kept.insert(tick, Kept { given, rows: self.rows });
             }
             if !unseen {
                 process.show()?;

@@ -43,12 +43,17 @@ impl tables::Make<ExpiringRows> for NoRows {
 }
 
 /// Takes the rows whose time is not after this one.
-pub(super) struct TakeUntil(pub(super) Time);
+pub(super) struct TakeUntil {
+    pub(super) now: Time,
+    /// For tables whose rows leave as the sources read.
+    pub(super) read: Time,
+}
 
 impl tables::MapMut<ExpiringRows, Due> for TakeUntil {
     fn map<T: Table>(&mut self, expiring: &mut Expiring<T>) -> Rows<T> {
+        let now = if T::LEAVES_AS_READ { self.read } else { self.now };
         let mut due = Vec::new();
-        while let Some(first) = expiring.rows.first_entry().filter(|first| *first.key() <= self.0) {
+        while let Some(first) = expiring.rows.first_entry().filter(|first| *first.key() <= now) {
             due.append(&mut first.remove());
         }
         due

@@ -56,22 +56,22 @@ impl Repeats {
     }
 
     /// Whether an event whose record is of `at` repeats one that is known. If it does not, it is remembered as one that this
-    /// worker counted.
-    pub(super) fn read(&mut self, identity: IdentityKey, at: Millis) -> Reading {
+    /// worker counted in `tick`.
+    pub(super) fn read(&mut self, identity: IdentityKey, at: Millis, tick: Time) -> Reading {
         let known = find(&self.latest, &self.events, identity);
         if known.is_some_and(|known| at <= known.at.saturating_add(self.dedup_ms)) {
             return Reading::Repeat;
         }
         let Some(place) = self.remember(Event { identity, at }) else { return Reading::Unremembered };
-        self.counted.push(kept_until(at, self.dedup_ms), place);
+        self.counted.push(kept_until((at, tick), self.dedup_ms), place);
         Reading::New
     }
 
-    /// Remembers an event that was read before a restart, and whose record is of `at`.
-    pub(super) fn learn(&mut self, identity: IdentityKey, at: Millis) {
+    /// Remembers an event that was read before a restart in `tick`, and whose record is of `at`.
+    pub(super) fn learn(&mut self, identity: IdentityKey, at: Millis, tick: Time) {
         let is_known = find(&self.latest, &self.events, identity).is_some_and(|known| at <= known.at);
         if !is_known && let Some(place) = self.remember(Event { identity, at }) {
-            self.learned.push(kept_until(at, self.dedup_ms), place);
+            self.learned.push(kept_until((at, tick), self.dedup_ms), place);
         }
     }
 
@@ -89,8 +89,7 @@ impl Repeats {
 
     /// Forgets the events that are kept until `now` or an earlier time; returns those that this worker counted.
     pub(super) fn forget(&mut self, now: Time) -> Vec<(IdentityKey, Millis)> {
-        let until = |place| kept_until(self.events.get(place).at, self.dedup_ms);
-        let (counted, learned) = (self.counted.take(now, until), self.learned.take(now, until));
+        let (counted, learned) = (self.counted.take(now), self.learned.take(now));
         learned.into_iter().for_each(|place| _ = self.remove(place));
         let rows =
             counted.into_iter().map(|place| self.remove(place)).map(|event| (event.identity, event.at)).collect();
@@ -112,10 +111,10 @@ impl Repeats {
     fn move_together(&mut self) {
         let mut moved = Repeats::with_places(self.dedup_ms, self.events.none());
         for (from, to) in [(&mut self.counted, &mut moved.counted), (&mut self.learned, &mut moved.learned)] {
-            for place in from.take_all() {
+            for (until, place) in from.take_all() {
                 let event = *self.events.get(place);
                 let Some(new) = moved.events.add(event) else { continue };
-                to.push(kept_until(event.at, self.dedup_ms), new);
+                to.push(until, new);
                 if self.latest.find(hash(event.identity), |other| *other == place).is_some() {
                     let events = &moved.events;
                     moved.latest.insert_unique(hash(event.identity), new, |other| hash(events.get(*other).identity));

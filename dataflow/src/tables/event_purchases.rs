@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Pair, Placed, Table};
 use crate::ids::{OrderKey, ProductKey, UserKey};
 use crate::rules::Rules;
-use crate::time::{Diff, Millis};
+use crate::time::{Diff, Millis, Time};
 use crate::trace::arranged::EraseRule;
 
 /// The table of purchases from events. Key: order. Value: the user and the time of the event, and a product. Difference:
@@ -30,7 +30,7 @@ impl Table for EventPurchases {
         [Some(*product), None]
     }
 
-    fn expiry((_, ((_, placed), _)): &Pair<Self>, diff: &Diff, rules: &Rules) -> Option<(Millis, Diff)> {
+    fn expiry((_, ((_, placed), _)): &Pair<Self>, diff: &Diff, (rules, _): (&Rules, Time)) -> Option<(Millis, Diff)> {
         Some((placed.created_at().saturating_add(rules.window_ms), -diff))
     }
 

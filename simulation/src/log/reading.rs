@@ -136,7 +136,7 @@ impl Tail for Reading {
         let record = partition.get(offset)?;
         self.next.set(offset + 1);
         let (uid, recorded, tick) = (record.uid, record.appended_at, log.open_tick);
-        log.deliveries.push(Delivery { uid, partition: self.id.partition, recorded, tick });
+        log.given.deliveries.push(Delivery { uid, partition: self.id.partition, recorded, tick });
         Some(Taken::Record(log.message(&self.id.topic, self.id.partition, offset, record)))
     }
 

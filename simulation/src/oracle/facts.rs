@@ -6,11 +6,14 @@ use dataflow::ids::{ProductKey, UserKey};
 use dataflow::index_reader::{IndexReader, UserFeatures};
 use dataflow::time::{Millis, Time};
 
-use crate::log::{Delivery, Event, EventBody, Log};
+use crate::log::{Delivery, Event, EventBody, Log, Step};
 use crate::world::{DEDUP_MS, RULES, World};
 
-/// How much longer than repeats are recognised an event is remembered, by the times of records.
+/// How much longer than repeats are recognised an event is remembered.
 const READ_LATE_MS: Millis = 60_000;
+
+/// The times at which events are forgotten are multiples of this one.
+const FORGOTTEN_EVERY_MS: Millis = 64;
 
 /// What the records say.
 #[derive(Debug, Default)]
@@ -42,7 +45,7 @@ impl PlainFacts {
     /// The facts as of a time.
     pub(crate) fn new(log: &Log, as_of: Time) -> PlainFacts {
         let counted = without_repeats(log);
-        let mut facts = PlainFacts { has_repeats: counted.len() < log.deliveries.len(), ..PlainFacts::default() };
+        let mut facts = PlainFacts { has_repeats: counted.len() < log.given.deliveries.len(), ..PlainFacts::default() };
         let mut versions: BTreeMap<usize, Event> = BTreeMap::new();
         for delivery in counted {
             let event = log.events[delivery.uid];
@@ -169,25 +172,51 @@ impl PlainFeatures {
     }
 }
 
-/// The deliveries without repeats. A record is a repeat if one of the same event was given before from the same partition,
-/// counted, was recorded at most [`DEDUP_MS`] earlier, and is remembered: it is forgotten at the end of the first tick that
-/// is later than its record by [`DEDUP_MS`] and [`READ_LATE_MS`]. What the service writes is never a repeat.
+/// The deliveries without repeats. A record is a repeat if one of the same event was given before from the same partition, counted,
+/// and was recorded at most [`DEDUP_MS`] earlier. A record that is given once more, because its partition is read again from its
+/// first record, counts again if the event has been forgotten by then. What the service writes is never a repeat.
 fn without_repeats(log: &Log) -> Vec<Delivery> {
-    let mut known: BTreeMap<(i32, usize), (Millis, Time)> = BTreeMap::new();
-    let mut counted = Vec::with_capacity(log.deliveries.len());
-    for delivery in &log.deliveries {
+    let mut known: BTreeMap<(i32, usize), Known> = BTreeMap::new();
+    let (mut given, mut steps) = (BTreeSet::new(), log.given.steps.iter().peekable());
+    let mut counted = Vec::with_capacity(log.given.deliveries.len());
+    for delivery in &log.given.deliveries {
         let Delivery { uid, partition, recorded, tick } = *delivery;
+        while let Some(step) = steps.next_if(|step| step.tick <= tick) {
+            known.values_mut().for_each(|known| known.pass(step));
+        }
         if log.events[uid].body.is_of_service() {
             counted.push(*delivery);
             continue;
         }
-        let is_held = |(at, since): &&(Millis, Time)| *since == tick || at + DEDUP_MS + READ_LATE_MS > tick - 1;
-        let held = known.get(&(partition, uid)).filter(is_held).map(|(at, _)| *at);
-        if held.is_some_and(|at| recorded <= at + DEDUP_MS) {
+        let is_again = !given.insert((partition, uid, recorded));
+        let repeated = known.get(&(partition, uid)).filter(|known| !is_again || known.until.is_some());
+        if repeated.is_some_and(|known| recorded <= known.at + DEDUP_MS) {
             continue;
         }
-        known.insert((partition, uid), (recorded.max(held.unwrap_or(0)), tick));
+        known.insert((partition, uid), Known { at: recorded, until: Some(kept_until(recorded.max(tick))) });
         counted.push(*delivery);
     }
     counted
+}
+
+/// The record of an event that counted.
+struct Known {
+    at: Millis,
+    /// Until when it is remembered; none once it is forgotten.
+    until: Option<Millis>,
+}
+
+impl Known {
+    /// The process closes a tick, or is started as of one.
+    fn pass(&mut self, step: &Step) {
+        self.until = match step.forgotten {
+            Some(forgotten) => self.until.filter(|until| *until > forgotten),
+            None => self.until.map(|_| kept_until(self.at.max(step.tick))),
+        };
+    }
+}
+
+/// Until when a record is remembered that is of this time, or was read at this time.
+fn kept_until(at: Millis) -> Millis {
+    (at + DEDUP_MS + READ_LATE_MS).next_multiple_of(FORGOTTEN_EVERY_MS)
 }

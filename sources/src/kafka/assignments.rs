@@ -149,6 +149,8 @@ pub(super) struct Commands {
     pub(super) looked: bool,
     /// Ticks must not wait for this source: its brokers do not answer, and no earlier answer depended on them.
     pub(super) passed_over: bool,
+    /// Some partition cannot be read for now: records of it may be unread that are not known yet.
+    pub(super) away: bool,
     /// Every topic has been found, and all of its partitions have been commanded.
     pub(super) complete: bool,
 }
@@ -189,6 +191,11 @@ impl Assignments {
         self.change(|commands| std::mem::replace(&mut commands.passed_over, passed_over) != passed_over);
     }
 
+    /// For the watcher: whether some partition cannot be read for now.
+    pub(super) fn set_away(&self, away: bool) {
+        self.change(|commands| std::mem::replace(&mut commands.away, away) != away);
+    }
+
     /// For the watcher: all partitions there are have been commanded.
     pub(super) fn set_complete(&self) {
         self.change(|commands| !std::mem::replace(&mut commands.complete, true));
@@ -200,8 +207,9 @@ impl Assignments {
             return None;
         }
         let mut commands = lock(&self.commands);
-        let Commands { looked, passed_over, complete, .. } = *commands;
-        Some(Commands { by_partition: std::mem::take(&mut commands.by_partition), looked, passed_over, complete })
+        let by_partition = std::mem::take(&mut commands.by_partition);
+        let Commands { looked, passed_over, away, complete, .. } = *commands;
+        Some(Commands { by_partition, looked, passed_over, away, complete })
     }
 
     /// Wakes the feed if `change` has changed anything.

@@ -48,6 +48,8 @@ pub(super) struct KafkaFeed<F: Fetch> {
     looked: bool,
     /// Whether ticks must not wait for this source.
     passed_over: bool,
+    /// Whether some partition cannot be read for now.
+    away: bool,
     /// Whether all partitions that there were at the start have been assigned.
     complete: bool,
     caught_up: bool,
@@ -66,6 +68,7 @@ impl<F: Fetch> KafkaFeed<F> {
             turn: 0,
             looked: false,
             passed_over: false,
+            away: false,
             complete: false,
             caught_up: false,
         }
@@ -76,6 +79,7 @@ impl<F: Fetch> KafkaFeed<F> {
         let Some(commands) = self.assignments.take() else { return };
         self.looked = commands.looked;
         self.passed_over = commands.passed_over;
+        self.away = commands.away;
         self.complete = commands.complete;
         for (id, command) in commands.by_partition {
             self.stop(&id);
@@ -141,6 +145,15 @@ impl<F: Fetch> KafkaFeed<F> {
         self.readers.iter().filter(|reader| !reader.reached()).map(Reader::time).min()
     }
 
+    /// The time that all partitions have reached of which records may be unread.
+    fn behind(&self) -> Option<Time> {
+        if !self.looked {
+            return Some(0);
+        }
+        let is_behind = |reader: &&Reader<F::Tail>| self.away || !reader.reached() || reader.waiting() > 0;
+        self.readers.iter().filter(is_behind).map(Reader::time).min()
+    }
+
     fn report_live(&mut self) {
         if !self.caught_up && self.complete && self.readers.iter().all(Reader::reached) {
             self.caught_up = true;
@@ -155,6 +168,7 @@ impl<F: Fetch> Feed for KafkaFeed<F> {
         self.fetch.serve();
         let records = self.read(inputs, budget);
         self.report_live();
+        inputs.hold_identities(self.behind());
         // A position from which another process can resume is worth noting, even if no more records come for long.
         let confirmed = self.readers.iter_mut().filter_map(|reader| reader.is_newly_confirmed().then_some(())).count();
         let records = records.max(usize::from(confirmed > 0));

@@ -31,23 +31,27 @@ fn identity(id: u32) -> IdentityKey {
     Ids::new([0; 16]).identity([&id.to_le_bytes()[..]])
 }
 
-/// All events that are not forgotten, and whether they were counted.
+/// All events that are not forgotten: until when they are kept, and whether they were counted.
 #[derive(Default)]
-struct Plain(Vec<(IdentityKey, Millis, bool)>);
+struct Plain(Vec<(IdentityKey, Millis, Millis, bool)>);
 
 impl Plain {
-    fn read(&mut self, identity: IdentityKey, at: Millis) -> Reading {
+    fn read(&mut self, identity: IdentityKey, at: Millis, tick: Time) -> Reading {
         let first = self.0.iter().filter(|event| event.0 == identity).map(|event| event.1).max();
         if first.is_some_and(|first| at <= first + DEDUP_MS) {
             return Reading::Repeat;
         }
-        self.0.push((identity, at, true));
+        self.add(identity, (at, tick), true);
         Reading::New
     }
 
+    fn add(&mut self, identity: IdentityKey, (at, tick): (Millis, Time), is_counted: bool) {
+        self.0.push((identity, at, kept_until((at, tick), DEDUP_MS), is_counted));
+    }
+
     fn forget(&mut self, now: Time) -> BTreeSet<(IdentityKey, Millis)> {
-        let forgotten = self.0.extract_if(.., |event| kept_until(event.1, DEDUP_MS) <= now);
-        forgotten.filter(|event| event.2).map(|event| (event.0, event.1)).collect()
+        let forgotten = self.0.extract_if(.., |event| event.2 <= now);
+        forgotten.filter(|event| event.3).map(|event| (event.0, event.1)).collect()
     }
 }
 
@@ -66,11 +70,11 @@ proptest! {
             match step {
                 Step::Read(id, at) => {
                     let identity = identity(id.into());
-                    prop_assert_eq!(repeats.read(identity, at), plain.read(identity, at));
+                    prop_assert_eq!(repeats.read(identity, at, now), plain.read(identity, at, now));
                 }
                 Step::Learn(id, at) => {
-                    repeats.learn(identity(id.into()), at);
-                    plain.0.push((identity(id.into()), at, false));
+                    repeats.learn(identity(id.into()), at, now);
+                    plain.add(identity(id.into()), (at, now), false);
                 }
                 Step::Forget(after) => {
                     now += after;
@@ -91,32 +95,28 @@ proptest! {
 
 #[test]
 fn a_repeat_is_recognised_up_to_the_last_millisecond_and_then_forgotten() {
-    let mut repeats = Repeats::new(600);
+    let (mut repeats, until) = (Repeats::new(600), |at| kept_until((at, 0), 600));
     let [one, other] = [1, 2].map(identity);
-    assert_eq!(repeats.read(one, 1000), Reading::New);
-    [1000, 400, 1600].into_iter().for_each(|at| assert_eq!(repeats.read(one, at), Reading::Repeat));
-    repeats.learn(other, 1000);
+    assert_eq!(repeats.read(one, 1000, 0), Reading::New);
+    [1000, 400, 1600].into_iter().for_each(|at| assert_eq!(repeats.read(one, at, 0), Reading::Repeat));
+    repeats.learn(other, 1000, 0);
     // It is a new event, which has repeats of its own.
-    assert_eq!([1601, 2201].map(|at| repeats.read(one, at)), [Reading::New, Reading::Repeat]);
-    assert_eq!(repeats.forget(kept_until(1000, 600) - 1), []);
-    assert_eq!(
-        repeats.forget(kept_until(1000, 600)),
-        [(one, 1000)],
-        "the later one is kept, and no learned one has a row"
-    );
-    assert_eq!([one, other].map(|identity| repeats.read(identity, 1600)), [Reading::Repeat, Reading::New]);
-    assert_eq!(repeats.forget(kept_until(1601, 600)).len(), 2);
+    assert_eq!([1701, 2301].map(|at| repeats.read(one, at, 0)), [Reading::New, Reading::Repeat]);
+    assert_eq!(repeats.forget(until(1000) - 1), []);
+    assert_eq!(repeats.forget(until(1000)), [(one, 1000)], "the later one is kept, and no learned one has a row");
+    assert_eq!([one, other].map(|identity| repeats.read(identity, 1700, 0)), [Reading::Repeat, Reading::New]);
+    assert_eq!(repeats.forget(until(1701)).len(), 2);
     assert!(repeats.latest.is_empty());
 }
 
 #[test]
 fn without_a_place_an_event_counts_and_is_not_remembered() {
     let mut repeats = Repeats::with_places(600, Places::new(2));
-    let readings = [1, 2, 3, 3, 1].map(|id| repeats.read(identity(id), 5));
+    let readings = [1, 2, 3, 3, 1].map(|id| repeats.read(identity(id), 5, 0));
     assert_eq!(readings, [Reading::New, Reading::New, Reading::Unremembered, Reading::Unremembered, Reading::Repeat]);
-    repeats.learn(identity(4), 5);
+    repeats.learn(identity(4), 5, 0);
     assert_eq!(repeats.forget(Time::MAX).len(), 2);
-    assert_eq!(repeats.read(identity(3), 5), Reading::New);
+    assert_eq!(repeats.read(identity(3), 5, 0), Reading::New);
 }
 
 #[test]
@@ -125,14 +125,17 @@ fn an_event_takes_few_bytes_and_gives_them_back() {
     for events_per_ms in [1, 250] {
         let mut repeats = Repeats::new(EVENTS.into());
         let at = |event: u32| Millis::from(event / events_per_ms);
-        (0..EVENTS).for_each(|event| _ = repeats.read(identity(event), at(event)));
+        (0..EVENTS).for_each(|event| _ = repeats.read(identity(event), at(event), 0));
         let each = bytes(&repeats) / EVENTS as usize;
         assert!(each <= 44, "{each} bytes an event");
-        // A tenth is left.
-        let before = kept_until(at(EVENTS / 10 * 9), EVENTS.into());
-        assert_eq!(repeats.forget(before - 1).len(), EVENTS as usize / 10 * 9);
-        let left = bytes(&repeats) / (EVENTS as usize / 10);
+        // About a tenth is left.
+        let until = |event| kept_until((at(event), 0), EVENTS.into());
+        let before = until(EVENTS / 10 * 9) - 1;
+        let kept = (0..EVENTS).filter(|event| until(*event) > before).count();
+        assert!(kept > 0 && kept < EVENTS as usize / 5, "{kept} are left");
+        assert_eq!(repeats.forget(before).len(), EVENTS as usize - kept);
+        let left = bytes(&repeats) / kept;
         assert!(left <= 60, "{left} bytes for each event that is left");
-        assert_eq!(repeats.read(identity(EVENTS - 1), 0), Reading::Repeat);
+        assert_eq!(repeats.read(identity(EVENTS - 1), 0, 0), Reading::Repeat);
     }
 }

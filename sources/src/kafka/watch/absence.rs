@@ -30,7 +30,10 @@ impl<U: Upstream> Watcher<U> {
         }
         let answered = absence.answered;
         let passed_over = fails && since.elapsed() >= PATIENCE[usize::from(answered)] && !self.parts.awaited;
-        self.parts.all_assignments.all().0.iter().for_each(|assignments| assignments.set_passed_over(passed_over));
+        self.parts.all_assignments.all().0.iter().for_each(|assignments| {
+            assignments.set_passed_over(passed_over);
+            assignments.set_away(fails);
+        });
         if passed_over {
             self.parts.status.pass_over();
         }
