@@ -54,6 +54,8 @@ pub(crate) struct Step {
 pub(crate) struct Given {
     /// The records, in their order.
     pub(crate) deliveries: Vec<Delivery>,
+    /// The erasures that were given ahead of the records, with the open ticks in which they were.
+    pub(crate) ahead: Vec<(Uid, Time)>,
     /// The steps in between.
     pub(crate) steps: Vec<Step>,
 }
@@ -102,6 +104,8 @@ pub(crate) struct Log {
     destroyed: BTreeSet<Uid>,
     /// What was given to the running process, or to the process whose state it started with.
     pub(crate) given: Given,
+    /// Erasures that were found ahead and not given yet.
+    found: Vec<Uid>,
     /// The open tick of the running process.
     pub(crate) open_tick: Time,
     /// Where each event was written last, and when.
@@ -126,6 +130,7 @@ impl Log {
             acknowledged: BTreeSet::new(),
             destroyed: BTreeSet::new(),
             given: Given::default(),
+            found: Vec::new(),
             open_tick: 0,
             written: BTreeMap::new(),
             lost: BTreeSet::new(),
@@ -175,6 +180,20 @@ impl Log {
         versions.map(|event| event.at).max()
     }
 
+    /// The running process is given records in this tick, and before them the erasures that it has found.
+    pub(crate) fn open(&mut self, tick: Time) {
+        self.open_tick = tick;
+        self.given.ahead.extend(std::mem::take(&mut self.found).into_iter().map(|uid| (uid, tick)));
+    }
+
+    /// The running process looks for the first time: it finds the erasures that there are.
+    pub(crate) fn look_ahead(&mut self) {
+        let partitions = self.topics.get(TOPICS[1]).into_iter().flat_map(|topic| &topic.partitions);
+        let records = partitions.flat_map(|partition| partition.records.iter().skip(partition.low as usize)).flatten();
+        let found = records.map(|record| record.uid).filter(|uid| self.events[*uid].body == EventBody::Erasure);
+        self.found = found.collect();
+    }
+
     /// A process starts, with the state that this has made, as of a tick if there was anything.
     pub(crate) fn start_from(&mut self, given: Given, restored: Option<Time>) {
         if self.plant == Some(Plant::ErasedUserRestored) {
@@ -185,7 +204,7 @@ impl Log {
             let lost: Vec<Uid> = all(&self.given).difference(&all(&given)).copied().collect();
             self.lost.extend(lost);
         }
-        self.given = given;
+        (self.given, self.found) = (given, Vec::new());
         self.given.steps.extend(restored.map(|tick| Step { tick, forgotten: None }));
     }
 
@@ -196,7 +215,9 @@ impl Log {
 
     /// Whether the running process was given an erasure in a later tick.
     pub(crate) fn has_erasure_after(&self, tick: Time) -> bool {
-        self.given.deliveries.iter().any(|delivery| delivery.tick > tick && self.is_erasure(delivery))
+        let Given { deliveries, ahead, .. } = &self.given;
+        let mut read = deliveries.iter().filter(|delivery| self.is_erasure(delivery));
+        read.any(|erasure| erasure.tick > tick) || ahead.iter().any(|(_, given)| *given > tick)
     }
 
     fn is_erasure(&self, delivery: &Delivery) -> bool {

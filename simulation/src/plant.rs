@@ -38,6 +38,8 @@ pub enum Plant {
     RepeatCounted,
     /// Erasures that were read are not read again by a process that restarts from an older checkpoint.
     ErasedUserRestored,
+    /// A process that starts reads the erasures of the past no earlier than the events of the past.
+    ErasureReadLate,
     /// A process that goes on from a checkpoint counts views that had left their histories because of their age.
     RetiredPairReturns,
     /// Hidden products are left out of the lists that are shown, after their first rows were taken.
@@ -52,7 +54,7 @@ pub enum Plant {
 
 impl Plant {
     /// All planted bugs.
-    pub const ALL: [Plant; 21] = [
+    pub const ALL: [Plant; 22] = [
         Plant::AcknowledgeBeforeCheckpoint,
         Plant::ResumeBehind,
         Plant::RestartLsn,
@@ -69,6 +71,7 @@ impl Plant {
         Plant::DeleteBeforeDurable,
         Plant::RepeatCounted,
         Plant::ErasedUserRestored,
+        Plant::ErasureReadLate,
         Plant::RetiredPairReturns,
         Plant::HideAfterTake,
         Plant::RuleEndIgnored,

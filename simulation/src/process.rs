@@ -22,7 +22,7 @@ use dataflow::tables::{Catalogue, Lines, Orders};
 use dataflow::time::{Millis, ServiceClock, Time};
 use dataflow::worker_graph::WorkerGraph;
 use events::{DeadLetter, TimeBounds};
-use sources::kafka::driver::{SourceParts, WatcherDriver};
+use sources::kafka::driver::{ErasureParts, SourceParts, WatcherDriver};
 use sources::postgres::simulation::{self, Following};
 use sources::{kafka, postgres};
 use timely::communication::Allocator;
@@ -74,7 +74,8 @@ pub(crate) struct Process {
     // Declared before the worker, and so dropped before it: they are part of its dataflows.
     worker_graph: WorkerGraph,
     feed: Box<dyn Feed>,
-    watching: WatcherDriver<Broker>,
+    watching: WatcherDriver<Broker, Client>,
+    has_looked: bool,
     following: Following<Connection>,
     /// The number of the transaction that the connection delivers next; `None` without a connection.
     connected: Option<usize>,
@@ -145,7 +146,7 @@ impl Process {
         worker_graph.keep_delta_log(JOURNAL_MAX);
 
         let (letters_in, letters) = sync_channel(100);
-        let (watching, feed) = topics(outside, &clock, restored.clone(), letters_in.clone());
+        let (watching, feed) = topics(outside, (&clock, &dictionary), restored.clone(), letters_in.clone());
         let following = tables(outside, &clock, &dictionary, restored.as_deref(), letters_in)?;
         let series = Series::new(store, id_key, dictionary, restored.as_deref(), BOUNDS);
         let restored = restored.map(|restored| restored.tick());
@@ -155,6 +156,7 @@ impl Process {
             worker_graph,
             feed,
             watching,
+            has_looked: false,
             following,
             connected: None,
             rows: RowsAt::default(),
@@ -192,6 +194,9 @@ impl Process {
 
     /// The watcher checks the topics.
     pub(crate) fn look(&mut self, deep: bool) {
+        if !std::mem::replace(&mut self.has_looked, true) {
+            self.outside.log.borrow_mut().look_ahead();
+        }
         self.watching.look(deep);
     }
 
@@ -202,7 +207,7 @@ impl Process {
             let streams = self.following.tick(since, self.worker_graph.tick());
             self.note(streams)?;
         }
-        self.outside.log.borrow_mut().open_tick = self.worker_graph.tick();
+        self.outside.log.borrow_mut().open(self.worker_graph.tick());
         let fed = self.feed.feed(self.worker_graph.inputs(), budget).records
             + self.following.feed(self.worker_graph.inputs());
         self.unnoted |= fed > 0 || self.place() != self.noted;
@@ -298,11 +303,19 @@ fn rules(plant: Option<Plant>, is_restored: bool) -> Rules {
 /// The source of the topics, on the simulated log.
 fn topics(
     outside: &Outside,
-    clock: &Clock,
+    (clock, dictionary): (&Clock, &Arc<Dictionary>),
     restored: Option<Arc<Restored>>,
     dead_letters: SyncSender<DeadLetter>,
-) -> (WatcherDriver<Broker>, Box<dyn Feed>) {
+) -> (WatcherDriver<Broker, Client>, Box<dyn Feed>) {
+    // With the planted bug, an erasure is known only when it is read in its place.
+    let erasures = (outside.plant != Some(Plant::ErasureReadLate)).then(|| ErasureParts {
+        upstream: Broker::new(outside.log.clone(), outside.plant),
+        fetch: Client::looking_ahead(outside.log.clone(), outside.plant),
+        topic: TOPICS[1].into(),
+        dictionary: dictionary.clone(),
+    });
     kafka::driver::open(SourceParts {
+        erasures,
         upstream: Broker::new(outside.log.clone(), outside.plant),
         fetch: Client::new(outside.log.clone(), outside.plant),
         topics: TOPICS.into_iter().map(Into::into).collect(),

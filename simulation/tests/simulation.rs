@@ -129,6 +129,7 @@ planted! {
     answering_a_delete_too_early_is_found: DeleteBeforeDurable,
     a_repeat_that_counts_is_found: RepeatCounted,
     an_erased_user_restored_from_a_checkpoint_is_found: ErasedUserRestored,
+    an_erasure_that_is_read_after_later_events_is_found: ErasureReadLate,
     a_retired_pair_that_comes_back_is_found: RetiredPairReturns,
     a_hide_after_the_first_rows_were_taken_is_found: HideAfterTake,
     a_rule_that_does_not_end_is_found: RuleEndIgnored,

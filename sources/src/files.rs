@@ -16,11 +16,13 @@
 //!   every line that arrived after it, and later than any line before it. So the order of lines is the order of views.
 //! - **Orders**: each line of `orders.csv` has buyer, product and time. Lines older than the window are skipped; lines that
 //!   leave it are removed. An order is cancelled by a rewrite without its lines.
+//! - **Erasures** that are in the file of removals at the start are given before all events (see [`crate::erasures`]).
 //! - **Positions**: the stream is the file's name, its partition 0, its offset the byte after the last line fed.
 
 mod batch;
 mod context;
 pub(crate) mod descriptions;
+mod erasures;
 mod event_file;
 mod feed;
 mod follow;

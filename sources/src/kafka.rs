@@ -28,6 +28,10 @@
 //! the topic from the offset after the archive's last. Only if the two do not meet, the partition is not read, and the reason
 //! is reported. If a topic deletes records before they are read, they are looked for in the archive as well.
 //!
+//! # Erasures
+//! At a start, the erasures in the topic of removals are read first, and given before all events (see [`crate::erasures`]). While
+//! they cannot be read, no event is.
+//!
 //! # Errors
 //! - *This record is wrong* (definite): a dead letter, counted by its reason; the stream continues. When the channel of dead
 //!   letters is full, the partition waits with its letter; its position stays before the record.
@@ -54,6 +58,7 @@ mod assignments;
 mod client;
 mod config;
 pub mod driver;
+mod erasures;
 mod feed;
 mod fetch;
 mod fingerprint;
@@ -80,6 +85,7 @@ use rdkafka::ClientConfig;
 
 use assignments::{AllAssignments, Assignments};
 use client::{Consumer, Context};
+use erasures::{ErasureThread, StartWith};
 use feed::{FeedContext, KafkaFeed};
 use fetch::BrokerFetch;
 use notify::Notify;
@@ -111,6 +117,7 @@ pub struct Source {
     config: ClientConfig,
     context: FeedContext,
     all_assignments: Arc<AllAssignments>,
+    erasures: Option<ErasureThread>,
     watcher: Option<JoinHandle<()>>,
 }
 
@@ -147,6 +154,16 @@ impl Source {
         let status = status.source(NAME);
         status.gives(&[InputKind::Views]);
         let consumer = Arc::new(config::watcher(&config).create_with_context(Context::new(notify.clone()))?);
+        let erasures = settings.erasures.as_deref().map(|topic| {
+            ErasureThread::new(StartWith {
+                settings: settings.clone(),
+                topic: topic.into(),
+                resume: resume.clone(),
+                past: past.clone(),
+                clock: clock.clone(),
+                status: status.clone(),
+            })
+        });
         let upstream = Brokers { consumer, addresses: settings.brokers, notify: notify.clone() };
         let watcher = Watcher::new(WatcherParts {
             upstream,
@@ -166,7 +183,7 @@ impl Source {
             .map_err(|error| SettingsError::Refused(format!("no thread to watch topics: {error}")))?;
         let (rules, bounds) = (settings.rules.as_deref().map(Into::into), TimeBounds::around(0));
         let context = FeedContext { clock, status, dead_letters, notify, past, rules, bounds };
-        Ok(Source { config, context, all_assignments, watcher: Some(watcher) })
+        Ok(Source { config, context, all_assignments, erasures, watcher: Some(watcher) })
     }
 
     /// Opens a worker's share, in the worker's thread.
@@ -177,7 +194,9 @@ impl Source {
             self.config.create_with_context(context).expect("the watcher's consumer was made from the same settings");
         let assignments = Arc::new(Assignments::new(worker.index, worker.waker.clone()));
         self.all_assignments.add(assignments.clone(), worker.peers);
-        let feed = KafkaFeed::new(BrokerFetch::new(consumer), assignments, worker.waker.clone(), self.context.clone());
+        let gate = self.erasures.as_ref().map(|erasures| erasures.gate(&worker.dictionary, worker.waker.clone()));
+        let fetch = BrokerFetch::new(consumer);
+        let feed = KafkaFeed::new(fetch, assignments, (worker.waker.clone(), gate), self.context.clone());
         self.context.notify.notify();
         Box::new(feed)
     }

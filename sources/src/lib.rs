@@ -12,6 +12,7 @@
 mod deleted;
 pub mod description;
 pub mod descriptions;
+mod erasures;
 mod fault;
 mod file_position;
 mod file_tail;

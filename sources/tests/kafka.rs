@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
 
+#[path = "kafka/erasures.rs"]
+mod erasures;
 #[path = "kafka/queries.rs"]
 mod queries;
 #[path = "kafka/rules.rs"]

@@ -4,6 +4,7 @@ mod access;
 mod archive_kills;
 mod checkpoint_commands;
 mod cluster_start;
+mod erased_restart;
 mod hostile;
 #[path = "../support/local_cluster.rs"]
 mod local_cluster;

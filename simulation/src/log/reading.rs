@@ -78,15 +78,21 @@ impl Upstream for Broker {
     }
 }
 
-/// The client of a worker's feed.
+/// The client of a worker's feed, or of what looks ahead for erasures.
 pub(crate) struct Client {
     log: SharedLog,
     plant: Option<Plant>,
+    looks_ahead: bool,
 }
 
 impl Client {
     pub(crate) fn new(log: SharedLog, plant: Option<Plant>) -> Self {
-        Client { log, plant }
+        Client { log, plant, looks_ahead: false }
+    }
+
+    /// The client of what looks ahead.
+    pub(crate) fn looking_ahead(log: SharedLog, plant: Option<Plant>) -> Self {
+        Client { looks_ahead: true, ..Client::new(log, plant) }
     }
 }
 
@@ -96,7 +102,8 @@ impl Fetch for Client {
     fn start(&self, id: &PartitionId, next: i64, _waker: &Waker) -> KafkaResult<Reading> {
         let skips = self.plant == Some(Plant::ResumeBehind) && next > 0;
         let next = Cell::new(if skips { next + 1 } else { next });
-        Ok(Reading { log: self.log.clone(), id: id.clone(), next, ended: Cell::new(-1), failed: Cell::new(false) })
+        let (log, id, looks_ahead) = (self.log.clone(), id.clone(), self.looks_ahead);
+        Ok(Reading { log, id, next, looks_ahead, ended: Cell::new(-1), failed: Cell::new(false) })
     }
 
     fn serve(&self) {}
@@ -108,6 +115,7 @@ pub(crate) struct Reading {
     log: SharedLog,
     id: PartitionId,
     next: Cell<i64>,
+    looks_ahead: bool,
     /// The end that was reported last.
     ended: Cell<i64>,
     /// Whether it was reported that the offset is out of range.
@@ -136,7 +144,9 @@ impl Tail for Reading {
         let record = partition.get(offset)?;
         self.next.set(offset + 1);
         let (uid, recorded, tick) = (record.uid, record.appended_at, log.open_tick);
-        log.given.deliveries.push(Delivery { uid, partition: self.id.partition, recorded, tick });
+        if !self.looks_ahead {
+            log.given.deliveries.push(Delivery { uid, partition: self.id.partition, recorded, tick });
+        }
         Some(Taken::Record(log.message(&self.id.topic, self.id.partition, offset, record)))
     }
 

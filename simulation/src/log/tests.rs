@@ -70,6 +70,7 @@ fn read_through<U: Upstream>(
         upstream,
         fetch,
         topics: TOPICS.into_iter().map(Into::into).collect(),
+        erasures: None,
         resume: Arc::new(|_, _| None),
         answered_before,
         clock: Arc::new(Clock::new(now)),

@@ -46,6 +46,10 @@ impl PlainFacts {
     pub(crate) fn new(log: &Log, as_of: Time) -> PlainFacts {
         let counted = without_repeats(log);
         let mut facts = PlainFacts { has_repeats: counted.len() < log.given.deliveries.len(), ..PlainFacts::default() };
+        for (uid, tick) in &log.given.ahead {
+            let erasure = log.events[*uid];
+            facts.erasures.entry(erasure.user).or_default().push((*tick, erasure.at));
+        }
         let mut versions: BTreeMap<usize, Event> = BTreeMap::new();
         for delivery in counted {
             let event = log.events[delivery.uid];

@@ -7,6 +7,8 @@ use dataflow::tables::{CatalogueRow, OrderRow};
 use dataflow::time::Diff;
 use events::EventChanges;
 
+use crate::erasures::ErasedAtStart;
+
 /// A line of the orders: who ordered, when, and which product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Sale {
@@ -16,6 +18,8 @@ pub(super) struct Sale {
 
 /// Changes of the graph's inputs, of one kind.
 pub(super) enum InputChanges {
+    /// The erasures that there were at the start, before all events.
+    Erasures(ErasedAtStart),
     Events(Vec<EventChanges>),
     Sales(Vec<(Sale, Diff)>),
     ProductsFile(Vec<(CatalogueRow, Diff)>),
@@ -25,6 +29,7 @@ impl InputChanges {
     /// The number of records.
     pub(super) fn len(&self) -> usize {
         match self {
+            InputChanges::Erasures(_) => 0,
             InputChanges::Events(events) => events.len(),
             InputChanges::Sales(sales) => sales.len(),
             InputChanges::ProductsFile(products) => products.len(),

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::FILES;
 use super::batch::{FileBatch, InputChanges};
+use crate::erasures::ErasedAtStart;
 use crate::file_position::{FilePosition, offset_i64};
 use crate::file_tail::FileTail;
 use crate::side_thread::{Stop, Stopped};
@@ -93,6 +94,12 @@ impl FileReporter {
         self.missing = false;
         let state = if live { self.change_to(State::Live) } else { None };
         FileBatch { part: self.part, changes, next, end, state, held: None }
+    }
+
+    /// The erasures of the file, before it is followed.
+    pub(super) fn erasures(&self, erased: ErasedAtStart) -> FileBatch {
+        let changes = Some(InputChanges::Erasures(erased));
+        FileBatch { part: self.part, changes, next: 0, end: 0, state: None, held: None }
     }
 
     /// The file is unchanged, and has been read.

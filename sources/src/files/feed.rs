@@ -11,20 +11,29 @@ use dataflow::tables::{self, LineRow};
 
 use super::batch::{FileBatch, InputChanges};
 use super::context::FilesContext;
+use super::erasures;
 use super::event_file::EventFile;
 use super::follow::{self, FollowedFile};
 use super::orders::OrdersFile;
 use super::products::ProductsFile;
 use super::table::FileTable;
 use super::{EVENT_FILES, FILES, Source};
+use crate::erasures::ErasureGate;
 use crate::file_position::offset_i64;
 use crate::read_ahead::ReadAhead;
+
+/// The thread that reads the files of events, and its place among the threads.
+const EVENTS: &str = "files-events";
+const EVENTS_PLACE: usize = 0;
 
 /// Assumed length of a line, to estimate the number of lines in the rest of a file.
 const LINE_BYTES: u64 = 100;
 
 pub(super) struct FilesFeed {
+    /// Of the events, and of the tables if they are read.
     batches: Vec<ReadAhead<FileBatch>>,
+    /// Whether events may be given.
+    gate: ErasureGate,
     status: Arc<SourceStatus>,
     streams: Vec<Arc<str>>,
     progress: Vec<Progress>,
@@ -38,13 +47,14 @@ impl FilesFeed {
         let files = source.settings.files();
         let mut feed = FilesFeed {
             batches: Vec::new(),
+            gate: ErasureGate::default(),
             status: source.status.clone(),
             streams: FILES[..files].iter().map(|name| Arc::from(*name)).collect(),
             progress: vec![Progress { next: 0, end: 0 }; files],
             tried: vec![false; files],
         };
         let dir = source.settings.dir.clone();
-        feed.spawn("files-events", source, worker, {
+        feed.spawn(EVENTS, source, worker, {
             let (dir, dictionary) = (dir.clone(), worker.dictionary.clone());
             let file = move |part| EventFile::new(&dir, part, KeyCache::new(dictionary.clone()));
             move || (0..EVENT_FILES.len()).map(|part| Box::new(file(part)) as Box<dyn FollowedFile>).collect()
@@ -71,11 +81,14 @@ impl FilesFeed {
     ) {
         let (clock, dictionary, status) = (source.clock.clone(), worker.dictionary.clone(), source.status.clone());
         let (letters, waker, window_ms) = (source.letters.clone(), worker.waker.clone(), source.settings.window_ms);
-        let (poll, used) = (source.settings.poll, source.settings.used.clone());
+        let (dir, poll, used) = (source.settings.dir.clone(), source.settings.poll, source.settings.used.clone());
         self.batches.push(ReadAhead::start(name, &source.status, |batches| {
             move |stop| {
                 let context =
                     FilesContext { clock, dictionary, status, letters, batches, waker, window_ms, used, stop };
+                if name == EVENTS && context.used.features && erasures::send(&dir, poll, &context).is_err() {
+                    return;
+                }
                 follow::run(files(), poll, &context);
             }
         }));
@@ -87,6 +100,7 @@ impl FilesFeed {
         let mut repeats = 0;
         match batch.changes {
             None => {}
+            Some(InputChanges::Erasures(erased)) => _ = self.gate.give(&erased, inputs),
             Some(InputChanges::Events(events)) => events.into_iter().for_each(|event| {
                 repeats += usize::from(!event.apply(inputs, &self.status));
             }),
@@ -115,9 +129,10 @@ impl FilesFeed {
 
 impl Feed for FilesFeed {
     fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> FeedProgress {
-        let mut records = 0;
+        let mut records = self.gate.pass(inputs);
         for thread in 0..self.batches.len() {
             while records < budget
+                && (thread != EVENTS_PLACE || self.gate.is_open())
                 && let Some(batch) = self.batches[thread].take()
             {
                 records += self.take(batch, inputs);

@@ -17,6 +17,8 @@ pub struct Settings {
     pub topics: Vec<String>,
     /// The topic whose records are merchandising rules, if there is one. A replay does not read it.
     pub rules: Option<String>,
+    /// The topic whose erasures must be known before events are given, if there is one. A replay finds them by itself.
+    pub erasures: Option<String>,
     /// Further settings of librdkafka, by its own names; those that correctness depends on are refused.
     pub client: BTreeMap<String, String>,
     /// How often topics are looked up again: new partitions, topics that were recreated.
@@ -41,6 +43,7 @@ impl Settings {
             brokers: brokers.into(),
             topics: topics.into_iter().map(Into::into).collect(),
             rules: None,
+            erasures: None,
             client: BTreeMap::new(),
             discovery,
             answered_before: false,

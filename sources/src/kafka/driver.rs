@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dataflow::dictionary::Dictionary;
 use dataflow::feed::{Feed, Waker};
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::ServiceClock;
 use events::{DeadLetterSender, TimeBounds};
 
 use super::assignments::{AllAssignments, Assignments};
+use super::erasures::ErasureReader;
 use super::feed::{FeedContext, KafkaFeed};
 use super::notify::Notify;
-use super::upstream::{Fetch, Upstream};
+use super::upstream::{Fetch, PartitionId, Unanswered, Upstream};
 use super::watch::{Watcher, WatcherParts};
 use super::{NAME, Resume};
+use crate::erasures::KnownErasures;
 
 /// What a source of one worker is made from.
 pub struct SourceParts<U, F> {
@@ -23,6 +26,8 @@ pub struct SourceParts<U, F> {
     pub fetch: F,
     /// The topics that are read.
     pub topics: Vec<Arc<str>>,
+    /// How the erasures are read that must be known before events are given; none: they need not be known.
+    pub erasures: Option<ErasureParts<U, F>>,
     /// The kept positions.
     pub resume: Resume,
     /// See [`Settings`](super::Settings).
@@ -37,24 +42,53 @@ pub struct SourceParts<U, F> {
     pub bounds: TimeBounds,
 }
 
-/// The watcher, which looks when it is called.
-pub struct WatcherDriver<U: Upstream>(Watcher<U>);
+/// What reads erasures.
+pub struct ErasureParts<U, F> {
+    /// Its brokers.
+    pub upstream: U,
+    /// Its client.
+    pub fetch: F,
+    /// The topic of removals.
+    pub topic: Arc<str>,
+    /// The dictionary of ids and keys.
+    pub dictionary: Arc<Dictionary>,
+}
 
-impl<U: Upstream> WatcherDriver<U> {
+/// The watcher, which looks when it is called.
+pub struct WatcherDriver<U: Upstream, F: Fetch> {
+    watcher: Watcher<U>,
+    known: Arc<KnownErasures>,
+    /// None once they have been read.
+    erasures: Option<ErasureReader<U, F>>,
+}
+
+impl<U: Upstream, F: Fetch> WatcherDriver<U, F> {
     /// One look at everything; a `deep` one looks topics up and reads remembered records again.
     pub fn look(&mut self, deep: bool) {
-        self.0.turn(deep);
+        let absent = |id: &PartitionId, _| Err(Unanswered(format!("nothing comes from {id}")));
+        if let Some(erased) = self.erasures.as_ref().and_then(|reader| reader.read(absent).ok()) {
+            self.known.set(erased);
+            self.erasures = None;
+        }
+        self.watcher.turn(deep);
     }
 }
 
 /// A source without threads: its watcher and its feed.
-pub fn open<U: Upstream, F: Fetch + 'static>(parts: SourceParts<U, F>) -> (WatcherDriver<U>, Box<dyn Feed>) {
-    let SourceParts { upstream, fetch, topics, resume, answered_before, clock, status, dead_letters, bounds } = parts;
+pub fn open<U: Upstream, F: Fetch + 'static>(parts: SourceParts<U, F>) -> (WatcherDriver<U, F>, Box<dyn Feed>) {
+    let SourceParts { upstream, fetch, topics, erasures, resume, answered_before, clock, status, dead_letters, bounds } =
+        parts;
     let (status, notify, waker) = (status.source(NAME), Arc::new(Notify::default()), Waker::of_this_thread());
     let (all_assignments, assignments) =
         (Arc::new(AllAssignments::default()), Arc::new(Assignments::new(0, waker.clone())));
     all_assignments.add(assignments.clone(), 1);
     let awaited = answered_before || topics.iter().any(|topic| resume(topic, 0).is_some());
+    let erasures = erasures.map(|ErasureParts { upstream, fetch, topic, dictionary }| {
+        let (resume, clock) = (resume.clone(), clock.clone());
+        ErasureReader { upstream, fetch, topic, resume, past: None, clock, dictionary }
+    });
+    let known = Arc::new(KnownErasures::default());
+    let gate = erasures.as_ref().map(|_| known.gate(waker.clone()));
     let context = FeedContext {
         clock,
         status: status.clone(),
@@ -77,5 +111,6 @@ pub fn open<U: Upstream, F: Fetch + 'static>(parts: SourceParts<U, F>) -> (Watch
         notify,
         status,
     });
-    (WatcherDriver(watcher), Box::new(KafkaFeed::new(fetch, assignments, waker, context)))
+    let feed = KafkaFeed::new(fetch, assignments, (waker, gate), context);
+    (WatcherDriver { watcher, known, erasures }, Box::new(feed))
 }

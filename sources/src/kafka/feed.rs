@@ -14,6 +14,7 @@ use super::past::Past;
 use super::reader::{Reader, Records};
 use super::record::RecordApplier;
 use super::upstream::Fetch;
+use crate::erasures::ErasureGate;
 
 /// Records read from one partition before the next has its turn.
 const TURN_MAX: usize = 1024;
@@ -41,6 +42,7 @@ pub(super) struct KafkaFeed<F: Fetch> {
     assignments: Arc<Assignments>,
     waker: Waker,
     context: FeedContext,
+    gate: ErasureGate,
     known_rules: TopicRules,
     /// The reader whose turn it is.
     turn: usize,
@@ -56,7 +58,13 @@ pub(super) struct KafkaFeed<F: Fetch> {
 }
 
 impl<F: Fetch> KafkaFeed<F> {
-    pub(super) fn new(fetch: F, assignments: Arc<Assignments>, waker: Waker, context: FeedContext) -> Self {
+    /// With a gate, nothing is read before it is open.
+    pub(super) fn new(
+        fetch: F,
+        assignments: Arc<Assignments>,
+        (waker, gate): (Waker, Option<ErasureGate>),
+        context: FeedContext,
+    ) -> Self {
         context.status.state(assignments.index(), State::CatchingUp);
         KafkaFeed {
             readers: Vec::new(),
@@ -64,6 +72,7 @@ impl<F: Fetch> KafkaFeed<F> {
             assignments,
             waker,
             context,
+            gate: gate.unwrap_or_default(),
             known_rules: TopicRules::default(),
             turn: 0,
             looked: false,
@@ -139,7 +148,7 @@ impl<F: Fetch> KafkaFeed<F> {
         if self.passed_over {
             return Some(FeedProgress::UNDATED);
         }
-        if !self.looked {
+        if !self.looked || !self.gate.is_open() {
             return Some(0);
         }
         self.readers.iter().filter(|reader| !reader.reached()).map(Reader::time).min()
@@ -147,7 +156,7 @@ impl<F: Fetch> KafkaFeed<F> {
 
     /// The time that all partitions have reached of which records may be unread.
     fn behind(&self) -> Option<Time> {
-        if !self.looked {
+        if !self.looked || !self.gate.is_open() {
             return Some(0);
         }
         let is_behind = |reader: &&Reader<F::Tail>| self.away || !reader.reached() || reader.waiting() > 0;
@@ -166,6 +175,11 @@ impl<F: Fetch> Feed for KafkaFeed<F> {
     fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> FeedProgress {
         self.follow_commands();
         self.fetch.serve();
+        let erased = self.gate.pass(inputs);
+        if !self.gate.is_open() {
+            inputs.hold_identities(self.behind());
+            return FeedProgress { records: erased, waiting: 0, reached: self.reached() };
+        }
         let records = self.read(inputs, budget);
         self.report_live();
         inputs.hold_identities(self.behind());

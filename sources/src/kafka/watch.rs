@@ -40,6 +40,7 @@ use beginnings::Beginnings;
 use read_again::ReadAgain;
 use tracked::Tracked;
 
+pub(super) use archived::PastWithGaps;
 pub(super) use brokers::Brokers;
 
 /// The part of the status that the watcher writes; workers have their own numbers.

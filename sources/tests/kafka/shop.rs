@@ -11,7 +11,7 @@ use dataflow::engine::{Engine, Settings};
 use dataflow::feed::Position;
 use dataflow::graph::History;
 use dataflow::ids::Ids;
-use dataflow::rules::Rules;
+use dataflow::rules::{Features, Rules};
 use dataflow::source_status::{SourceRegistry, SourceView, State};
 use dataflow::time::{Millis, ServiceClock, Time};
 use events::DeadLetter;
@@ -58,10 +58,12 @@ impl Shop {
     pub(crate) fn reading(settings: kafka::Settings, dead_letters_max: usize, from: ReadFrom) -> Shop {
         let status = Arc::new(SourceRegistry::default());
         let (outlet, dead_letters) = sync_channel(dead_letters_max);
+        // Erasures must be known before events only if events are counted.
+        let features = Features { enabled: settings.erasures.is_some(), ..Features::OFF };
         let source = Source::resuming(settings, Arc::new(Clock::default()), &status, outlet, from).unwrap();
         let engine = Engine::start(Settings {
             workers: WORKERS,
-            rules: Rules { list_size: 1000, history_ms: Millis::MAX, ..Rules::default() },
+            rules: Rules { list_size: 1000, history_ms: Millis::MAX, features, ..Rules::default() },
             journal_max: Some(0),
             registry: status,
             ..Settings::new(

@@ -123,7 +123,7 @@ impl<U: Upstream> Watcher<U> {
 }
 
 /// An archive whose gaps are passed over.
-struct PastWithGaps<'p>(&'p dyn Past);
+pub(in crate::kafka) struct PastWithGaps<'p>(pub(in crate::kafka) &'p dyn Past);
 
 impl Past for PastWithGaps<'_> {
     fn offsets(&self, id: &PartitionId, low: i64) -> Result<Option<PastOffsets>, PastError> {
