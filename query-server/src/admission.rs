@@ -1,5 +1,7 @@
 //! Before and after an operation: whether the caller may do it, and the entry of the audit log on it.
 
+use std::sync::Arc;
+
 use hyper::StatusCode;
 use hyper::header::HeaderMap;
 
@@ -39,10 +41,25 @@ pub(crate) fn open_entry(
     Some(OpenEntry::new(log, what, caller, target(), headers))
 }
 
-/// Makes the entry durable, with the status of the answer.
+/// Does an operation that the audit log has an entry on, and makes the entry durable with the status of the answer. Both are
+/// done to their end even if the client hangs up: a task of its own does them, and the end of the server waits for it.
 ///
 /// # Errors
-/// When that fails.
-pub(crate) async fn record(operations: &Operations, entry: OpenEntry, status: StatusCode) -> Result<(), Problem> {
-    entry.record(operations.app.clock.now(), status).await
+/// When too many such operations are in progress, and when the entry does not become durable.
+pub(crate) async fn audited<A: Send + 'static>(
+    operations: Arc<Operations>,
+    entry: Option<OpenEntry>,
+    answering: impl Future<Output = A> + Send + 'static,
+    status: impl FnOnce(&A) -> StatusCode + Send + 'static,
+) -> Result<A, Problem> {
+    let permit = operations.audited.take().ok_or(Problem::Busy("removals, imports and changes of rules"))?;
+    let done = tokio::spawn(async move {
+        let _permit = permit;
+        let answer = answering.await;
+        if let Some(entry) = entry {
+            entry.record(operations.app.clock.now(), status(&answer)).await?;
+        }
+        Ok::<A, Problem>(answer)
+    });
+    done.await.expect("an operation does not panic")
 }

@@ -180,6 +180,11 @@ impl ConnectionState {
         }
     }
 
+    /// Whether the connection is closed before its request has ended: the rest of a body is missing then.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.command() == ConnectionCommand::Abort
+    }
+
     /// Makes a request to the connection.
     pub(crate) fn order(&self, command: ConnectionCommand) {
         self.command.store(command as u8, Ordering::Relaxed);

@@ -4,12 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use dataflow::time::Time;
-use hyper::Response;
 use hyper::header::HeaderMap;
+use hyper::{Response, StatusCode};
 
 use crate::access::Caller;
 use crate::admission;
-use crate::audit::OpenEntry;
 use crate::body::Body;
 use crate::endpoint::{Endpoint, Operation, Owner, Template};
 use crate::endpoints::{
@@ -154,7 +153,8 @@ fn answer_here(
         let target = || removal::path(&of, &product);
         let entry = admission::open_entry(operations, asked.operation, asked.caller, target, &headers);
         let removing = removal::remove(operations.clone(), of.into_owned(), product, parameters);
-        return Ok(Reply::Later(Box::pin(audited(operations.clone(), entry, removing))));
+        let answering = admission::audited(operations.clone(), entry, removing, status_of);
+        return Ok(Reply::Later(Box::pin(async move { answering.await? })));
     };
     let Some(positions) = parameters.after.take() else {
         return read_list(read, ListRequest { headers, of: &of, parameters: &parameters, is_shown: true })
@@ -167,18 +167,8 @@ fn answer_here(
     })))
 }
 
-/// The answer, once the audit log has its entry on it.
-async fn audited(
-    operations: Arc<Operations>,
-    entry: Option<OpenEntry>,
-    answer: impl Future<Output = Result<Response<Body>, Problem>>,
-) -> Result<Response<Body>, Problem> {
-    let answer = answer.await;
-    if let Some(entry) = entry {
-        let status = answer.as_ref().map_or_else(|problem| problem.kind().status, Response::status);
-        admission::record(&operations, entry, status).await?;
-    }
-    answer
+fn status_of(answer: &Result<Response<Body>, Problem>) -> StatusCode {
+    answer.as_ref().map_or_else(|problem| problem.kind().status, Response::status)
 }
 
 #[cfg(test)]

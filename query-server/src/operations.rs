@@ -34,6 +34,8 @@ pub(crate) struct Operations {
     pub(crate) readers: Limit,
     /// Imports and exports.
     pub(crate) transfers: Limit,
+    /// Operations in progress that the audit log has an entry on. Some of them may have lost their client.
+    pub(crate) audited: Limit,
     /// Open connections.
     pub(crate) connections: Limit,
     /// Connections answered 503 because too many were open.
@@ -64,6 +66,8 @@ impl Operations {
             streams: Limit::new(settings.streams_max),
             readers: Limit::new(settings.readers_max),
             transfers: Limit::new(settings.transfers_max),
+            // Only operations without a client can be more than the connections.
+            audited: Limit::new(settings.connections_max),
             connections: Limit::new(settings.connections_max),
             connections_refused: AtomicU64::new(0),
             counters: (0..settings.threads).map(|_| Counters::new(labels)).collect(),

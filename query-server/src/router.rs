@@ -142,7 +142,7 @@ async fn admitted_request(
     }
 }
 
-/// Runs the handler, and gives its answer once the audit log has its entry on it.
+/// Runs the handler. If the audit log has an entry on the operation, its answer is given once the entry is durable.
 async fn answer_here(
     declared: &DeclaredRoute,
     caller: Caller,
@@ -150,11 +150,10 @@ async fn answer_here(
     next: Next,
 ) -> Result<Response, Problem> {
     let DeclaredRoute { operation, operations, .. } = declared;
+    if operation.audited_as.is_none() {
+        return Ok(next.run(request).await);
+    }
     let target = || request.uri().path().to_owned();
     let entry = admission::open_entry(operations, operation, caller, target, request.headers());
-    let response = next.run(request).await;
-    if let Some(entry) = entry {
-        admission::record(operations, entry, response.status()).await?;
-    }
-    Ok(response)
+    admission::audited(operations.clone(), entry, next.run(request), Response::status).await
 }

@@ -18,7 +18,8 @@ use crate::settings::Settings;
 /// hyper reads a header up to this length: the server itself answers one that exceeds its own limit, and names the limit.
 const READ_MAX: usize = 80 << 10;
 
-/// Serves connections until the shutdown begins, then until every connection has ended or time is up.
+/// Serves connections until the shutdown begins, then until every connection and every audited operation has ended or time
+/// is up.
 pub(crate) async fn run(thread: Thread, arrivals: mpsc::Receiver<Arrival>) {
     let reaper = TimeoutReaper {
         http: http(&thread.operations.settings),
@@ -74,7 +75,8 @@ impl TimeoutReaper {
             loop {
                 self.connections.iter().for_each(|connection| connection.order(ConnectionCommand::Finish));
                 self.connections.retain(|connection| !connection.has_ended());
-                if self.connections.is_empty() {
+                // A client may have hung up while its operation is done to the end.
+                if self.connections.is_empty() && self.thread.operations.audited.taken() == 0 {
                     return;
                 }
                 checks.tick().await;
@@ -82,7 +84,7 @@ impl TimeoutReaper {
             }
         };
         if tokio::time::timeout(patience, finished).await.is_err() {
-            tracing::warn!("connections were still open when the shutdown timeout ended; they are closed");
+            tracing::warn!("requests were still in progress when the shutdown timeout ended; they are given up");
         }
     }
 

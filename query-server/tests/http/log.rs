@@ -1,6 +1,6 @@
 //! The log in memory of a small shop, the feed that reads it, and the event writer that appends to it.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use dataflow::merchandising::{RuleId, RuleText};
 use dataflow::source_status::{Progress, SourceStatus};
 use dataflow::time::{Millis, Time};
 use serde_json::Value;
+use tokio::sync::Notify;
 use vitrine_query_server::{BoxFuture, EventWriter, InvalidEvent, WriteError};
 
 use crate::records::{Record, feed_one, now_ms};
@@ -78,16 +79,43 @@ pub(crate) enum Mood {
     Lost,
     /// There is no log.
     Off,
+    /// Accepted once the mood is another one.
+    Held,
 }
 
 pub(crate) struct TestWriter {
     pub(crate) log: Arc<Log>,
-    pub(crate) mood: AtomicU8,
+    mood: AtomicU8,
+    changed: Notify,
+    held: AtomicUsize,
 }
 
 impl TestWriter {
+    pub(crate) fn new(log: Arc<Log>) -> TestWriter {
+        let mood = AtomicU8::new(Mood::Well as u8);
+        TestWriter { log, mood, changed: Notify::new(), held: AtomicUsize::new(0) }
+    }
+
     pub(crate) fn set(&self, mood: Mood) {
         self.mood.store(mood as u8, Ordering::SeqCst);
+        self.changed.notify_waiters();
+    }
+
+    /// How many writes were held.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    async fn release(&self) {
+        self.held.fetch_add(1, Ordering::SeqCst);
+        loop {
+            // Made before the mood is looked at, so that no change is missed.
+            let changed = self.changed.notified();
+            if self.mood.load(Ordering::SeqCst) != Mood::Held as u8 {
+                return;
+            }
+            changed.await;
+        }
     }
 
     fn write(&self, records: Vec<Record>) -> BoxFuture<'_, Result<Position, WriteError>> {
@@ -100,6 +128,10 @@ impl TestWriter {
                 3 => Err(WriteError::Unsure("the broker went away".into())),
                 4 => Err(WriteError::RefusedByLog { index: Some(7), reason: "the topic takes no such event".into() }),
                 6 => Err(WriteError::Off("there is no log".into())),
+                7 => {
+                    self.release().await;
+                    Ok(self.log.append(records))
+                }
                 _ => Ok(Position { stream: "nowhere".into(), partition: 0, next: 1, fingerprint: None }),
             }
         })

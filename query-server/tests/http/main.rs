@@ -17,6 +17,7 @@ mod followed_features;
 mod for_you;
 mod forwarding;
 mod freshness;
+mod hang_ups;
 mod hostile;
 mod legacy;
 mod limits;

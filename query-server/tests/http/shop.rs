@@ -2,7 +2,6 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU8;
 use std::time::Duration;
 
 use dataflow::dictionary::Dictionary;
@@ -156,7 +155,7 @@ impl Shop {
         let live_since = registry.snapshot()[0].live_since;
         let reader = engine.reader().clone();
         let reader = if let Some((process, _)) = place { reader.in_cluster(process, 2) } else { reader };
-        let writer = Arc::new(TestWriter { log: log.clone(), mood: AtomicU8::new(Mood::Well as u8) });
+        let writer = Arc::new(TestWriter::new(log.clone()));
         let recommender = |rules: &Rules| {
             let (recommendations, models) = (start.recommendations.clone(), start.models.clone());
             Arc::new(Recommender::new(rules, recommendations, &start.test, models))

@@ -3,7 +3,7 @@
 //! ```text
 //! the user's row, if Vitrine keeps it ─▶ UserErased, durable, visible ─▶ purchases, if Vitrine keeps them ─▶ receipt
 //! ```
-//! If it is interrupted, the same request does the rest.
+//! It goes on if the client hangs up. If it fails or the process ends, the same request does the rest.
 
 use std::sync::Arc;
 use std::time::Duration;

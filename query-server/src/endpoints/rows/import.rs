@@ -75,8 +75,9 @@ pub(super) async fn import<C: Imported>(
         run(&*store, &import, encoding, bytes_max, pieces)
     });
     let timeout = Duration::from_millis(operations.settings.body_timeout_ms);
-    let is_whole = send(body, timeout, pieces_in).await?;
-    if let Some(connection) = parts.extensions.get::<Arc<ConnectionState>>().filter(|_| is_whole) {
+    let connection = parts.extensions.get::<Arc<ConnectionState>>();
+    let is_whole = send(body, timeout, pieces_in, connection).await?;
+    if let Some(connection) = connection.filter(|_| is_whole) {
         connection.set_unread(false);
     }
     let report = importing.await.expect("an import does not panic")?;
@@ -90,10 +91,17 @@ pub(super) async fn import<C: Imported>(
 
 /// Sends the body piece by piece; whether it was sent to its end. If the body ends early, its end is not sent. If the
 /// importing side does not take the pieces any more, it says why.
-async fn send(mut body: axum::body::Body, timeout: Duration, pieces: mpsc::Sender<Piece>) -> Result<bool, Problem> {
+async fn send(
+    mut body: axum::body::Body,
+    timeout: Duration,
+    pieces: mpsc::Sender<Piece>,
+    connection: Option<&Arc<ConnectionState>>,
+) -> Result<bool, Problem> {
     loop {
         let frame = tokio::time::timeout(timeout, body.frame()).await.map_err(|_| Problem::BodyTimeout)?;
         let piece = match frame {
+            // The body of a connection that this side has closed looks as if it had ended.
+            None if connection.is_some_and(|connection| connection.is_aborted()) => return Err(Problem::BodyBroken),
             None => Piece::End,
             // No endpoint reads trailers.
             Some(frame) => match frame.map_err(|_| Problem::BodyBroken)?.into_data() {
@@ -178,6 +186,21 @@ mod tests {
     use hyper::header::HeaderValue;
 
     use super::*;
+    use crate::connection_state::{Clock, ConnectionCommand};
+
+    #[test]
+    fn a_body_is_not_whole_where_its_connection_was_closed() {
+        let connection = Arc::new(ConnectionState::new(Arc::new(Clock::default())));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let sent = || {
+            let (pieces_in, mut pieces) = mpsc::channel(PIECES_MAX);
+            let sending = send("product_id".into(), Duration::from_secs(60), pieces_in, Some(&connection));
+            (runtime.block_on(sending), std::iter::from_fn(|| pieces.try_recv().ok()).count())
+        };
+        assert_eq!(sent(), (Ok(true), 2));
+        connection.order(ConnectionCommand::Abort);
+        assert_eq!(sent(), (Err(Problem::BodyBroken), 1));
+    }
 
     #[test]
     fn media_types_and_encodings() {
