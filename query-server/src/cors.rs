@@ -1,24 +1,58 @@
 //! Cross-origin requests of browsers: which pages may read answers, and what a browser asks before it sends a request.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue,
-    ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, AUTHORIZATION,
+    CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LOCATION, ORIGIN, RETRY_AFTER, VARY,
+    WWW_AUTHENTICATE,
 };
 use hyper::{Response, StatusCode};
 
+use crate::access::X_API_KEY;
+use crate::answer::MISSING;
 use crate::body::Body;
+use crate::endpoints::ENDPOINTS;
+use crate::envelope::{RATE_LIMIT, RATE_LIMIT_POLICY, X_REQUEST_ID};
+use crate::push::LAST_EVENT_ID;
+use crate::token::VITRINE_TOKEN;
 
 /// The setting's word for every origin.
 pub(crate) const ANY: &str = "*";
 
-/// The header fields that a page may send.
-const SENT: &str = "authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, product-id, \
-                    user-id, x-api-key, x-request-id";
+/// The header fields that a page may send: those of many requests, and those that the endpoints declare.
+static SENT: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let common = [AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, LAST_EVENT_ID, X_API_KEY, X_REQUEST_ID]
+        .map(|name| name.to_string());
+    let operations = ENDPOINTS.iter().flat_map(|endpoint| endpoint.operations);
+    let declared = operations.flat_map(|operation| operation.headers.iter().chain(operation.optional_headers));
+    list(common.into_iter().chain(declared.map(|(name, _)| name.to_lowercase())))
+});
 
 /// The header fields that a page may read, besides those that every page may read.
-const READ: &str = "allow, etag, location, ratelimit, ratelimit-policy, retry-after, vitrine-missing-sources, \
-                    www-authenticate, x-request-id";
+static READ: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let names = [
+        ALLOW,
+        ETAG,
+        LOCATION,
+        MISSING,
+        RATE_LIMIT,
+        RATE_LIMIT_POLICY,
+        RETRY_AFTER,
+        VITRINE_TOKEN,
+        WWW_AUTHENTICATE,
+        X_REQUEST_ID,
+    ];
+    list(names.into_iter().map(|name| name.to_string()))
+});
+
+/// Each name once.
+fn list(names: impl Iterator<Item = String>) -> HeaderValue {
+    let names = Vec::from_iter(BTreeSet::from_iter(names)).join(", ");
+    HeaderValue::from_str(&names).expect("names of header fields are a header value")
+}
 
 /// How long a browser may remember what it was told, in seconds.
 const MAX_AGE: &str = "600";
@@ -83,7 +117,7 @@ impl CorsAnswer {
         *response.status_mut() = StatusCode::NO_CONTENT;
         let fields = response.headers_mut();
         fields.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_str(methods).ok()?);
-        fields.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(SENT));
+        fields.insert(ACCESS_CONTROL_ALLOW_HEADERS, SENT.clone());
         fields.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
         Some(response)
     }
@@ -95,7 +129,7 @@ impl CorsAnswer {
         }
         if let Some(allowed) = self.allowed {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
-            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(READ));
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, READ.clone());
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::cors::assert_readable;
 use crate::documentation::assert_documented;
 
 /// No answer takes longer, however busy the machine is.
@@ -100,6 +101,7 @@ impl Connection {
         self.send([request.as_bytes(), body].concat());
         let answer = if method == "HEAD" { self.head().unwrap() } else { self.answer().unwrap() };
         assert_documented(method, target, &answer);
+        assert_readable(&answer);
         answer
     }
 

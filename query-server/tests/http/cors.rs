@@ -1,5 +1,7 @@
 //! Requests from pages of other origins.
 
+use std::sync::LazyLock;
+
 use vitrine_query_server::{Key, Scope, Settings};
 
 use crate::access::key;
@@ -11,6 +13,41 @@ const SHOP: &str = "https://shop.example";
 fn with_origins(origins: &[&str]) -> Shop {
     let cors_origins = origins.iter().map(|origin| (*origin).to_owned()).collect();
     Shop::with(Settings { cors_origins, ..patient() })
+}
+
+/// The header fields that a page may read because the server says so.
+static EXPOSED: LazyLock<String> = LazyLock::new(|| {
+    let shop = with_origins(&["*"]);
+    let mut connection = shop.connect();
+    connection.send(format!("GET /livez HTTP/1.1\r\nhost: shop\r\norigin: {SHOP}\r\n\r\n"));
+    connection.answer().unwrap().header("access-control-expose-headers").unwrap().to_owned()
+});
+
+/// Header fields that every page may read, and those that are not for the scripts of pages.
+const OTHERS: [&str; 13] = [
+    "cache-control",
+    "connection",
+    "content-length",
+    "content-security-policy",
+    "content-type",
+    "date",
+    "referrer-policy",
+    "transfer-encoding",
+    "vary",
+    "vitrine-shown-ms",
+    "x-content-type-options",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+];
+
+/// Asserts that a page of another origin can read each header field of this answer that is for it.
+#[track_caller]
+pub(crate) fn assert_readable(answer: &Answer) {
+    for line in answer.head.trim_end().lines().skip(1) {
+        let name = line.split(':').next().unwrap().to_lowercase();
+        let is_readable = OTHERS.contains(&&*name) || EXPOSED.split(", ").any(|exposed| exposed == name);
+        assert!(is_readable, "{name} is not in {}", *EXPOSED);
+    }
 }
 
 fn preflight(shop: &Shop, path: &str, origin: &str) -> Answer {
@@ -37,7 +74,22 @@ fn pages_of_the_named_origins_may_ask_and_read() {
     for path in ["/v1/events", "/v1/bestsellers", "/api/v1/user_nav_history_latest_products/"] {
         let answer = preflight(&shop, path, SHOP);
         assert_eq!((answer.status, answer.header("access-control-allow-origin")), (204, Some(SHOP)), "{}", answer.head);
-        assert!(answer.header("access-control-allow-headers").unwrap().contains("x-api-key"));
+        let sent = answer.header("access-control-allow-headers").unwrap();
+        for name in [
+            "authorization",
+            "content-encoding",
+            "content-type",
+            "idempotency-key",
+            "if-match",
+            "if-none-match",
+            "last-event-id",
+            "product-id",
+            "user-id",
+            "x-api-key",
+            "x-request-id",
+        ] {
+            assert!(sent.split(", ").any(|sent| sent == name), "{name} is not in {sent}");
+        }
         assert_eq!(answer.header("vary"), Some("origin"));
     }
     assert_eq!(preflight(&shop, "/v1/events", SHOP).header("access-control-allow-methods"), Some("POST"));

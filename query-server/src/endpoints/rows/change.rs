@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use dataflow::feed::Position;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
+use hyper::header::{HeaderMap, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use store::{Action, Bounds, Condition, Kind, Repeatable, Row, Write, WriteRequest, Written};
@@ -18,10 +18,7 @@ use crate::body::Body;
 use crate::operations::Operations;
 use crate::problem::{Problem, RowProblem};
 use crate::request_body::RequestBody;
-use crate::token;
-
-/// The value for `after` in the answer to a write.
-pub(super) const TOKEN: HeaderName = HeaderName::from_static("vitrine-token");
+use crate::token::{self, VITRINE_TOKEN};
 
 /// The characters of a path that stand for themselves.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -164,6 +161,6 @@ pub(super) fn answered(
         Some(stored) => row(StatusCode::OK, &stored),
         None => answer::no_content(),
     };
-    response.headers_mut().insert(TOKEN, token);
+    response.headers_mut().insert(VITRINE_TOKEN, token);
     Ok(response)
 }

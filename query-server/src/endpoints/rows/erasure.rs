@@ -18,7 +18,7 @@ use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Response, Uri};
 use store::{Action, Condition, Filter, Kind, ListRequest, Write};
 
-use super::change::{TOKEN, one, position_of, writes};
+use super::change::{one, position_of, writes};
 use super::conditions::condition;
 use super::read::{ID, id_in};
 use crate::answer::erasure::{self, DeletedRows, ErasedRows, ErasureReceipt};
@@ -26,7 +26,7 @@ use crate::body::Body;
 use crate::operations::Operations;
 use crate::parameters::Parameters;
 use crate::problem::{Problem, RowProblem};
-use crate::token;
+use crate::token::{self, VITRINE_TOKEN};
 
 /// Purchases that are deleted together.
 const PURCHASES_AT_ONCE: usize = 500;
@@ -82,7 +82,7 @@ pub(super) async fn erase(
         token: &token,
     };
     let mut response = receipt.response();
-    response.headers_mut().insert(TOKEN, HeaderValue::from_str(&token).expect("a token is ASCII"));
+    response.headers_mut().insert(VITRINE_TOKEN, HeaderValue::from_str(&token).expect("a token is ASCII"));
     Ok(response)
 }
 
