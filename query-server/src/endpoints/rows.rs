@@ -82,6 +82,9 @@ const TAG: Option<&str> = Some("rows");
 const IF_MATCH: (&str, &str) =
     ("If-Match", "The write is done only if the row has one of these tags; * for any row that is there");
 
+const IF_NONE_MATCH: (&str, &str) =
+    ("If-None-Match", "With *, the row is only added: if it is there, nothing is written");
+
 const IDEMPOTENCY_KEY: (&str, &str) = (
     "Idempotency-Key",
     "A request with the same key and the same body within a day has no second effect, and gets the same answer",
@@ -128,14 +131,14 @@ impl<R: Resource> RowsOf<R> {
     };
 
     const PUT: Operation = Operation {
-        optional_headers: &[IF_MATCH],
+        optional_headers: &[IF_MATCH, IF_NONE_MATCH],
         body: &[JSON],
         body_schema: Some(row_schema::<R>),
         answers: &[
             Answer { status: 200, description: WRITTEN, body: Some(Self::ROW) },
             Answer { status: 201, description: WRITTEN, body: Some(Self::ROW) },
         ],
-        problems: &[row::OF_ROWS, row::OF_ROW_WRITES, row::OF_ROW_CHANGES, problem::OF_BODIES],
+        problems: &[row::OF_ROWS, row::OF_ROW_WRITES, row::OF_ROW_CHANGES, row::OF_ROW_PUTS, problem::OF_BODIES],
         route: Some(|method| on(method, change::put::<R>)),
         tag: TAG,
         ..Operation::of(Verb::Put, Scope::Write, R::REPLACE)

@@ -20,6 +20,8 @@ pub(crate) enum RowProblem {
     Present(&'static str),
     #[error("the row has changed: its tag is not the one in if-match")]
     Changed,
+    #[error("the row is there already, and if-none-match: * only adds rows")]
+    NotNew,
     #[error("the row exists: send its tag in if-match to change it")]
     TagNeeded,
     #[error("{}", in_words(faults))]
@@ -47,6 +49,7 @@ impl RowProblem {
             RowProblem::Absent(_) => (404, "unknown-row", "Unknown row"),
             RowProblem::Present(_) => (409, "row-exists", "Row exists"),
             RowProblem::Changed => (412, "row-changed", "Row has changed"),
+            RowProblem::NotNew => (412, "row-not-new", "Row is not new"),
             RowProblem::TagNeeded => (428, "tag-needed", "Tag needed"),
             RowProblem::Invalid { .. } => (422, "invalid-row", "Invalid row"),
             RowProblem::Conflict { .. } => (409, "row-conflict", "Conflict with other rows"),
@@ -140,6 +143,9 @@ pub(crate) const OF_ROW_WRITES: &[Problem] = &[
 
 /// Errors of changes of a row that is there.
 pub(crate) const OF_ROW_CHANGES: &[Problem] = &[Problem::Row(RowProblem::TagNeeded)];
+
+/// Errors of PUT.
+pub(crate) const OF_ROW_PUTS: &[Problem] = &[Problem::Row(RowProblem::NotNew)];
 
 /// Errors of POST.
 pub(crate) const OF_ROW_POSTS: &[Problem] =

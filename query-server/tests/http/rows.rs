@@ -110,6 +110,27 @@ fn rows_of_every_kind_are_created_read_replaced_changed_and_deleted() {
 }
 
 #[test]
+fn a_put_that_only_adds_leaves_a_row_that_is_there() {
+    let only_new = ("if-none-match", "*");
+    for if_match_required in [false, true] {
+        let rows = Rows::with(Settings { if_match_required, ..patient() }, Start::default());
+        for kind in KINDS {
+            let (path, body) = (format!("/v1/{kind}/x"), row(kind, "x").1.to_string());
+            let added = rows.ask("PUT", &path, &[only_new], &body);
+            assert_eq!(added.status, 201, "{}", added.text());
+            rows.ask("PUT", &path, &[only_new], &body).assert_problem(412, "row-not-new");
+            let tag = added.header("etag").unwrap();
+            for other in [tag, "x", "", "*, *"] {
+                rows.ask("PUT", &path, &[("if-none-match", other)], &body).assert_problem(400, "bad-header");
+            }
+            rows.ask("PUT", &path, &[only_new, only_new], &body).assert_problem(400, "bad-header");
+            rows.ask("PUT", &path, &[only_new, ("if-match", tag)], &body).assert_problem(400, "bad-header");
+            assert_eq!(rows.ask("GET", &path, &[], "").header("etag"), Some(tag));
+        }
+    }
+}
+
+#[test]
 fn a_change_without_a_tag_is_refused_where_tags_are_needed() {
     let rows = Rows::with(Settings { if_match_required: true, ..patient() }, Start::default());
     let body = row("purchases", "1").1.to_string();

@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use store::{Action, Bounds, Condition, Kind, Repeatable, Row, Write, WriteRequest, Written};
 
 use super::Resource;
-use super::conditions::{check_json, condition_of_change, repeatable};
+use super::conditions::{check_json, condition_of_change, only_adds, repeatable};
 use super::read::{ID, id_in, row, store};
 use crate::answer;
 use crate::body::Body;
@@ -50,12 +50,15 @@ pub(super) async fn put<R: Resource>(
     check_json(&headers, false)?;
     let id = id_in(&uri, ID)?;
     let row = Row::from_json(R::KIND, Some(&id), &body.bytes, &bounds).map_err(invalid)?;
+    let only_adds = only_adds(&headers)?;
     let (action, condition) = match condition_of_change(&operations, &headers) {
+        _ if only_adds => (Action::Create(row), Condition::Nothing),
         Err(Problem::Row(RowProblem::TagNeeded)) => (Action::Create(row), Condition::Nothing),
         condition => (Action::Put(row), condition?),
     };
     let write = Write { kind: R::KIND, id: id.clone(), action, condition };
     let written = one(&operations, write, None).await.map_err(|problem| match problem {
+        Problem::Row(RowProblem::Present(_)) if only_adds => Problem::Row(RowProblem::NotNew),
         Problem::Row(RowProblem::Present(_)) => Problem::Row(RowProblem::TagNeeded),
         other => other,
     });

@@ -37,6 +37,21 @@ pub(super) fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
     }
 }
 
+/// Whether a PUT may only add the row: `If-None-Match: *`.
+///
+/// # Errors
+/// When `If-None-Match` has another value, or stands beside `If-Match`, which wants a row that is there.
+pub(super) fn only_adds(headers: &HeaderMap) -> Result<bool, Problem> {
+    let wrong = |fault| Err(Problem::BadHeader { name: "if-none-match", fault });
+    let mut values = headers.get_all(IF_NONE_MATCH).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(false),
+        (Some(_), _) if headers.contains_key(IF_MATCH) => wrong("cannot stand beside if-match"),
+        (Some(value), None) if value.as_bytes() == b"*" => Ok(true),
+        _ => wrong("must be * where a row is written"),
+    }
+}
+
 /// Whether `If-None-Match` names the row with this tag.
 ///
 /// # Errors
