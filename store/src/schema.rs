@@ -16,6 +16,16 @@ impl Kind {
         object(self.fields(), true)
     }
 
+    /// The schema of a row whose id is given beside it, so that the row need not have it.
+    #[must_use]
+    pub fn replacement_schema(self) -> Value {
+        let mut schema = self.schema();
+        if let Some(required) = schema["required"].as_array_mut() {
+            required.retain(|name| name.as_str() != Some(self.key()));
+        }
+        schema
+    }
+
     /// The schema of a merge patch: every field may be absent, and null removes it.
     #[must_use]
     pub fn patch_schema(self) -> Value {

@@ -27,7 +27,7 @@ use crate::answer::erasure::ErasureReceipt;
 use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb, schema_of};
 use crate::parameters::ParameterSet;
 use crate::problem::{self, row};
-use schemas::{BatchDone, page_schema, patch_schema, row_schema, rows_schema};
+use schemas::{BatchDone, page_schema, patch_schema, replacement_schema, row_schema, rows_schema};
 
 /// A kind of rows as a type, for handlers and declarations of each kind.
 pub(crate) trait Resource: 'static {
@@ -133,7 +133,7 @@ impl<R: Resource> RowsOf<R> {
     const PUT: Operation = Operation {
         optional_headers: &[IF_MATCH, IF_NONE_MATCH],
         body: &[JSON],
-        body_schema: Some(row_schema::<R>),
+        body_schema: Some(replacement_schema::<R>),
         answers: &[
             Answer { status: 200, description: WRITTEN, body: Some(Self::ROW) },
             Answer { status: 201, description: WRITTEN, body: Some(Self::ROW) },

@@ -212,6 +212,28 @@ fn the_document_bounds_what_a_request_may_hold() {
     assert!(files.contains_key("text/javascript; charset=utf-8"));
 }
 
+/// The body of a PUT need not repeat the id in its path, and the tests of rows leave it out.
+#[test]
+fn a_row_has_its_id_in_the_path_or_in_the_body() {
+    for (path, id) in [
+        ("/v1/products/{product}", "product_id"),
+        ("/v1/categories/{category}", "category_id"),
+        ("/v1/users/{user}", "user_id"),
+        ("/v1/purchases/{purchase}", "purchase_id"),
+    ] {
+        let requires_id = |path: &str, method: &str| {
+            let body = &DOCUMENT["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"];
+            let schema = DOCUMENT.pointer(body["$ref"].as_str().unwrap().strip_prefix('#').unwrap()).unwrap();
+            assert!(schema["properties"].get(id).is_some(), "{method} {path}");
+            let mut required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+            required.any(|name| name == id)
+        };
+        assert!(!requires_id(path, "put"), "{path}");
+        let (rows, _) = path.rsplit_once('/').unwrap();
+        assert!(requires_id(rows, "post"), "{rows}");
+    }
+}
+
 #[test]
 fn the_chapters_on_http_and_services_name_every_path() {
     let chapter = |name: &str| {

@@ -29,6 +29,11 @@ pub(super) fn row_schema<R: Resource>(schemas: &mut Schemas) -> RefOr<Schema> {
     named::<R>("Row", R::KIND.schema(), schemas)
 }
 
+/// A row whose id is in the path.
+pub(super) fn replacement_schema<R: Resource>(schemas: &mut Schemas) -> RefOr<Schema> {
+    named::<R>("Replacement", R::KIND.replacement_schema(), schemas)
+}
+
 /// A merge patch of a row.
 pub(super) fn patch_schema<R: Resource>(schemas: &mut Schemas) -> RefOr<Schema> {
     named::<R>("Patch", R::KIND.patch_schema(), schemas)
