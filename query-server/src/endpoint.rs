@@ -126,6 +126,11 @@ impl Operation {
             read_list: None,
         }
     }
+
+    /// Whether a request may have a body.
+    pub(crate) fn takes_body(&self) -> bool {
+        matches!(self.verb, Verb::Post | Verb::Put | Verb::Patch)
+    }
 }
 
 /// Makes the route of a method.

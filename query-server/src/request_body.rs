@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body;
+use hyper::header::{EXPECT, HeaderMap};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::connection_state::ConnectionState;
@@ -41,6 +42,16 @@ impl FromRequest<Arc<Operations>> for RequestBody {
         }
         Ok(body)
     }
+}
+
+/// Checks that a request with a body expects nothing but to be asked for it.
+///
+/// # Errors
+/// When it expects something else.
+pub(crate) fn check_expectation(headers: &HeaderMap) -> Result<(), Problem> {
+    let is_known = |expected: &[u8]| expected.eq_ignore_ascii_case(b"100-continue");
+    let all_known = headers.get_all(EXPECT).iter().all(|expected| is_known(expected.as_bytes()));
+    all_known.then_some(()).ok_or(Problem::Expectation)
 }
 
 async fn collect(mut body: axum::body::Body, bytes_max: usize, limit: &Limit) -> Result<RequestBody, Problem> {

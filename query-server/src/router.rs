@@ -1,8 +1,8 @@
 //! Every endpoint that is not hot, on an axum router built from the declarations.
 //!
 //! ```text
-//! request ─▶ path ─▶ label ─▶ method ─▶ key ─▶ parameters ─▶ owner ─▶ handler
-//!              └ 404             └ 405   └ 401    └ 400         └ another process of the cluster
+//! request ─▶ path ─▶ label ─▶ method ─▶ key ─▶ expectation ─▶ parameters ─▶ owner ─▶ handler
+//!              └ 404             └ 405   └ 401    └ 417          └ 400         └ another process of the cluster
 //! ```
 
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::ids;
 use crate::operations::Operations;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
-use crate::request_body::RequestBody;
+use crate::request_body::{self, RequestBody};
 
 /// In an answer's extensions: the place of its endpoint in the table of endpoints.
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +116,9 @@ async fn admitted_request(
     next: Next,
 ) -> Result<Response, Problem> {
     let DeclaredRoute { endpoint, operation, operations } = &declared;
+    if operation.takes_body() {
+        request_body::check_expectation(request.headers())?;
+    }
     let read = &operations.read;
     let parameters = Parameters::read(request.uri().query(), operation.parameters, read.bounds())?;
     request.extensions_mut().insert(parameters);

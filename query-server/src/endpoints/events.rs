@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::routing::on;
 use bytes::Bytes;
 use hyper::Response;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use hyper::http::request::Parts;
 
 use crate::answer::simple::{self, Accepted};
@@ -57,12 +57,7 @@ impl<S: Sync> FromRequestParts<S> for Framing {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let framing = framing(&parts.headers)?;
-        let expected = parts.headers.get(EXPECT).map(|value| value.as_bytes());
-        match expected {
-            Some(other) if !other.eq_ignore_ascii_case(b"100-continue") => Err(Problem::Expectation),
-            _ => Ok(framing),
-        }
+        framing(&parts.headers)
     }
 }
 

@@ -212,6 +212,24 @@ fn the_document_bounds_what_a_request_may_hold() {
     assert!(files.contains_key("text/javascript; charset=utf-8"));
 }
 
+#[test]
+fn only_100_continue_can_be_expected_where_a_body_is_taken() {
+    let shop = Shop::open();
+    for (template, item) in DOCUMENT["paths"].as_object().unwrap() {
+        let path = template.replace(['{', '}'], "");
+        for (method, operation) in item.as_object().unwrap() {
+            let takes_body = ["post", "put", "patch"].contains(&&**method);
+            let is_documented = operation["responses"].get("417").is_some();
+            assert_eq!(is_documented, takes_body, "{method} {template}");
+            if takes_body {
+                let expected = [("expect", "200-ok")];
+                let answer = shop.connect().ask(&method.to_uppercase(), &path, &expected, b"{}");
+                answer.assert_problem(417, "expectation-failed");
+            }
+        }
+    }
+}
+
 /// The body of a PUT need not repeat the id in its path, and the tests of rows leave it out.
 #[test]
 fn a_row_has_its_id_in_the_path_or_in_the_body() {
