@@ -49,7 +49,7 @@ settings::section! {
         /// Limit of imports and exports at a time. A further request gets 503.
         transfers_max: usize = 4, "requests", whole(1, 64);
         /// Whether a change of a row that is there needs its tag in If-Match. If it does, a change without it gets 428,
-        /// and PUT without it only adds rows. DELETE of a user needs none.
+        /// and PUT without it only adds rows. DELETE of a user, batches and imports need none.
         if_match_required as "if_match": bool = "optional", "word", Kind::Choice(&["optional", "required"])
             => |word: &Value| word.text() == "required";
         /// Time limit for receiving the header of a request.

@@ -145,6 +145,12 @@ fn a_change_without_a_tag_is_refused_where_tags_are_needed() {
     ] {
         rows.ask(method, path, &[], body).assert_problem(428, "tag-needed");
     }
+    // A batch and a file have no place for tags: they replace the rows.
+    let batch = rows.post("/v1/users:batch", json!([{"user_id": "ada"}]));
+    let again = rows.post("/v1/users:batch", json!([{"user_id": "ada", "name": "Ada"}]));
+    let import = rows.ask("POST", "/v1/import/users", &[("content-type", "text/csv")], "user_id,name\nada,Bea\n");
+    assert_eq!((batch.status, again.status, import.status), (200, 200, 200));
+    assert_eq!(rows.shop.get("/v1/users/ada").json()["name"], "Bea");
     let tag = [("if-match", added.header("etag").unwrap())];
     assert_eq!(rows.ask("POST", "/v1/purchases/1/cancel", &tag, "").status, 200);
     rows.ask("PUT", "/v1/purchases/1", &tag, &body).assert_problem(412, "row-changed");
