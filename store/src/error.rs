@@ -1,4 +1,4 @@
-//! Why a read or a write of the store failed. Texts hold no values of rows.
+//! Why a read or a write of the store failed. Texts hold no values of rows and no paths of files.
 
 use serde::Serialize;
 use thiserror::Error;

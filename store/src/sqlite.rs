@@ -124,7 +124,8 @@ impl Follow for SqliteStore {
 }
 
 fn closed(error: &OpenError) -> StoreError {
-    StoreError::Unavailable(error.to_string())
+    tracing::warn!(%error, "the file of the store cannot be opened");
+    StoreError::Unavailable(error.reason())
 }
 
 fn unavailable(error: &rusqlite::Error) -> StoreError {

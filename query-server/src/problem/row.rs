@@ -36,6 +36,10 @@ pub(crate) enum RowProblem {
     UnreadableFile(String),
     #[error("nothing was written: {0}")]
     Unavailable(String),
+    #[error("the rows cannot be read now: {0}")]
+    Unread(String),
+    #[error("the erasure is durable, but purchases of the user are left; the same request again deletes them: {0}")]
+    PurchasesLeft(String),
     #[error("either the whole request was written or none of it: {0}")]
     Unsure(String),
 }
@@ -56,9 +60,10 @@ impl RowProblem {
             RowProblem::KeyReused => (422, "idempotency-key-reused", "Idempotency key reused"),
             RowProblem::BadFile(_) => (422, "bad-lines", "Bad lines in the file"),
             RowProblem::UnreadableFile(_) => (422, "unreadable-file", "Unreadable file"),
-            RowProblem::Unavailable(_) | RowProblem::Unsure(_) => {
-                (503, "store-unavailable", "The store is not available")
-            }
+            RowProblem::Unavailable(_)
+            | RowProblem::Unread(_)
+            | RowProblem::PurchasesLeft(_)
+            | RowProblem::Unsure(_) => (503, "store-unavailable", "The store is not available"),
         }
     }
 
@@ -71,7 +76,15 @@ impl RowProblem {
         }
     }
 
-    /// The problem of a failed request for rows of this name. Only a batch names rows by their index.
+    /// The problem of a failed reading of rows of this name.
+    pub(crate) fn of_reading(error: StoreError, singular: &'static str) -> Problem {
+        match error {
+            StoreError::Unavailable(reason) => Problem::Row(RowProblem::Unread(reason)),
+            other => RowProblem::of(other, singular, false),
+        }
+    }
+
+    /// The problem of a failed writing of rows of this name. Only a batch names rows by their index.
     pub(crate) fn of(error: StoreError, singular: &'static str, is_batch: bool) -> Problem {
         Problem::Row(match error {
             StoreError::Refused { index, refusal } => RowProblem::refused(is_batch.then_some(index), refusal, singular),

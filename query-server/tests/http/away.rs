@@ -71,6 +71,7 @@ fn a_store_that_does_nothing_gives_its_reason() {
         (StoreError::Unsure(reason()), 503, "store-unavailable"),
         (StoreError::Elsewhere(reason()), 409, "rows-elsewhere"),
     ] {
+        let is_unavailable = matches!(error, StoreError::Unavailable(_));
         let store = Some(Arc::new(IdleStore(error)) as Arc<dyn Store>);
         let shop = Shop::guarded(patient(), Start { store, ..Start::default() });
         for (method, target, body) in CALLS {
@@ -78,9 +79,31 @@ fn a_store_that_does_nothing_gives_its_reason() {
             answer.assert_problem(status, slug);
             let detail = answer.json()["detail"].as_str().unwrap().to_owned();
             assert!(detail.contains(&reason()), "{method} {target}: {detail}");
+            if is_unavailable {
+                let is_read = method == "GET";
+                assert_eq!(detail.contains("nothing was written"), !is_read, "{method} {target}: {detail}");
+            }
         }
         let csv = [("content-type", "text/csv")];
         let answer = shop.connect().ask("POST", "/v1/import/products", &csv, b"product_id\nlamp\n");
         answer.assert_problem(status, slug);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_not_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.db");
+    let settings = store::Settings { path: path.clone(), ..store::Settings::default() };
+    let store = Some(Arc::new(store::sqlite::SqliteStore::open(settings).unwrap()) as Arc<dyn Store>);
+    let shop = Shop::guarded(patient(), Start { store, ..Start::default() });
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let csv = [("content-type", "text/csv")];
+    let import = shop.connect().ask("POST", "/v1/import/products", &csv, b"product_id\nlamp\n");
+    for answer in [import, shop.get("/v1/export/products")] {
+        answer.assert_problem(503, "store-unavailable");
+        let names_it = answer.text().contains("store.db") || answer.text().contains(dir.path().to_str().unwrap());
+        assert!(!names_it, "{}", answer.text());
     }
 }

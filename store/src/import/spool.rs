@@ -20,7 +20,8 @@ pub enum SpoolError {
     #[error("the upload is longer than {0} bytes")]
     TooLong(u64),
     /// The directory for temporary files has no room, or is not there.
-    #[error("the upload cannot be kept in the directory for temporary files: {0}")]
+    /// The text leaves out the path of the file, which the error may name.
+    #[error("the upload cannot be kept in the directory for temporary files: {}", .0.kind())]
     Io(#[from] io::Error),
 }
 
@@ -63,5 +64,12 @@ mod tests {
         spool.push(b"mp").unwrap();
         assert!(matches!(spool.push(b"xy"), Err(SpoolError::TooLong(5))));
         assert_eq!(io::read_to_string(spool.finish().unwrap()).unwrap(), "lamp");
+    }
+
+    #[test]
+    fn an_error_names_no_path() {
+        let full = io::Error::new(io::ErrorKind::StorageFull, "no room at path \"/tmp/.tmp1\"");
+        let text = SpoolError::from(full).to_string();
+        assert!(text.contains("no storage space") && !text.contains("/tmp"), "{text}");
     }
 }

@@ -41,6 +41,22 @@ pub enum OpenError {
     Io(#[from] std::io::Error),
 }
 
+impl OpenError {
+    /// The reason without the path of the file, for the clients of the store.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            OpenError::Sqlite { error: rusqlite::Error::SqliteFailure(failure, _), .. } => {
+                rusqlite::ffi::code_to_str(failure.extended_code).to_owned()
+            }
+            OpenError::Sqlite { .. } => "its file cannot be opened".to_owned(),
+            OpenError::Newer { found, known, .. } => {
+                format!("its tables have version {found}, and this program knows versions up to {known}")
+            }
+            OpenError::Io(error) => error.kind().to_string(),
+        }
+    }
+}
+
 /// A connection that writes, to a file that has the newest tables.
 pub(super) fn writer(path: &Path) -> Result<Connection, OpenError> {
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {

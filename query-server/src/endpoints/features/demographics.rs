@@ -33,7 +33,7 @@ pub(super) async fn of_users(
     let mut found = Vec::with_capacity(question.users.len());
     for user in &question.users {
         let row = store.get(Kind::Users, user.clone()).await;
-        let row = row.map_err(|error| RowProblem::of(error, Kind::Users.singular(), false))?;
+        let row = row.map_err(|error| RowProblem::of_reading(error, Kind::Users.singular()))?;
         found.push(row.as_ref().and_then(|row| of_row(&row.json)).unwrap_or("null").to_owned());
     }
     Ok(Some(found))

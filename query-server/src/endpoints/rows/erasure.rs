@@ -16,7 +16,7 @@ use dataflow::ids::UserKey;
 use dataflow::time::{Diff, Millis};
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Response, Uri};
-use store::{Action, Condition, Filter, Kind, ListRequest, Write};
+use store::{Action, Condition, Filter, Kind, ListRequest, StoreError, Write};
 
 use super::change::{one, position_of, writes};
 use super::conditions::condition;
@@ -159,16 +159,24 @@ async fn delete_purchases(
     loop {
         let filter = Filter { user: Some(user.to_owned()), ..Filter::default() };
         let request = ListRequest { kind, after: None, limit: PURCHASES_AT_ONCE, filter };
-        let page = store.list(request).await.map_err(|error| RowProblem::of(error, kind.singular(), false))?;
+        let page = store.list(request).await.map_err(purchases_left)?;
         if page.is_empty() {
             return Ok(deleted);
         }
         let delete =
             |id: &str| Write { kind, id: id.to_owned(), action: Action::Delete, condition: Condition::Nothing };
         let written = writes(operations, page.iter().map(|row| delete(row.id())).collect(), None).await?;
-        let written = written.map_err(|error| RowProblem::of(error, kind.singular(), false))?;
+        let written = written.map_err(purchases_left)?;
         positions.retain(|position| &*position.stream != store.stream());
         positions.push(position_of(operations, written.change)?);
         deleted += page.len();
+    }
+}
+
+/// The problem of purchases that are not deleted, though the erasure is durable.
+fn purchases_left(error: StoreError) -> Problem {
+    match error {
+        StoreError::Unavailable(reason) => Problem::Row(RowProblem::PurchasesLeft(reason)),
+        other => RowProblem::of(other, Kind::Purchases.singular(), false),
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn export<R: Resource>(
         });
         // A store that is away is answered as such, and not with a stream that ends at once.
         let first = pieces.recv().await.unwrap_or_else(|| Err(ended()));
-        exported.first = Some(first.map_err(|error| RowProblem::of(error, R::KIND.singular(), false))?);
+        exported.first = Some(first.map_err(|error| RowProblem::of_reading(error, R::KIND.singular()))?);
         exported.pieces = Some(pieces);
     }
     let mut response = Response::new(Body::Routed(axum::body::Body::new(exported)));

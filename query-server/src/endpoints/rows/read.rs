@@ -46,7 +46,7 @@ pub(super) async fn page<R: Resource>(
     let store = store(&operations)?;
     let Parameters { limit, rows, .. } = parameters;
     let request = ListRequest { kind: R::KIND, after: rows.after, limit: limit + 1, filter: rows.filter };
-    let mut items = store.list(request).await.map_err(|error| RowProblem::of(error, R::KIND.singular(), false))?;
+    let mut items = store.list(request).await.map_err(|error| RowProblem::of_reading(error, R::KIND.singular()))?;
     let next_cursor = (items.len() > limit).then(|| row_parameters::cursor(items[limit - 1].id()));
     items.truncate(limit);
     let text = serde_json::to_vec(&Page { items, next_cursor }).expect("rows are plain data");
@@ -60,8 +60,8 @@ pub(super) async fn one<R: Resource>(
     headers: HeaderMap,
 ) -> Result<Response<Body>, Problem> {
     let (store, kind) = (store(&operations)?, R::KIND);
-    let found =
-        store.get(kind, id_in(&uri, ID)?).await.map_err(|error| RowProblem::of(error, kind.singular(), false))?;
+    let found = store.get(kind, id_in(&uri, ID)?).await;
+    let found = found.map_err(|error| RowProblem::of_reading(error, kind.singular()))?;
     let stored = found.ok_or(Problem::Row(RowProblem::Absent(kind.singular())))?;
     if is_known(&headers, &stored.tag)? {
         let mut response = answer::no_content();
