@@ -1,9 +1,10 @@
-//! Ids in paths: percent-decoded once, UTF-8, of an allowed length.
+//! Ids in paths: percent-decoded once, UTF-8, of an allowed length. Ids in bodies: texts or whole numbers.
 
 use std::borrow::Cow;
 
 use dataflow::ids::ID_BYTES_MAX;
 use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
 use crate::problem::Problem;
 
@@ -16,6 +17,15 @@ pub(crate) fn id(segment: &str) -> Result<Cow<'_, str>, Problem> {
     match id.len() {
         1..=ID_BYTES_MAX => Ok(id),
         _ => Err(Problem::BadPath("an id in the path must have 1 to 256 bytes")),
+    }
+}
+
+/// The id that a value in a body gives: a text of any length, or a whole number, which is the same id as its decimal text.
+pub(crate) fn of_json(value: Value) -> Option<String> {
+    match value {
+        Value::String(id) => Some(id),
+        Value::Number(number) if number.is_u64() || number.is_i64() => Some(number.to_string()),
+        _ => None,
     }
 }
 

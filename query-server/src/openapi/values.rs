@@ -6,7 +6,8 @@ use dataflow::merchandising::RULE_ID_BYTES_MAX;
 use recommend::Page;
 use serde_json::Value;
 use store::ImportMode;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::Ref;
+use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, Type};
 
 use crate::feature_parameters::FOLLOWED_USERS_MAX;
 use crate::parameter::Parameter;
@@ -68,6 +69,21 @@ fn list_of_users(schema: ObjectBuilder) -> ObjectBuilder {
     let id = format!(r"([^,\\]|\\[,\\]){{1,{ID_BYTES_MAX}}}");
     let pattern = format!("^{id}(,{id}){{0,{}}}$", FOLLOWED_USERS_MAX - 1);
     schema.pattern(Some(pattern)).examples(["ada,ben"])
+}
+
+/// The ids in a body, each as in events.
+pub(crate) fn ids() -> ArrayBuilder {
+    ArrayBuilder::new().items(event_id())
+}
+
+/// An id in a body, which may be null.
+pub(crate) fn id_or_null() -> OneOfBuilder {
+    OneOfBuilder::new().item(ObjectBuilder::new().schema_type(Type::Null)).item(event_id())
+}
+
+/// An id as in events: a text or a whole number.
+fn event_id() -> Ref {
+    Ref::from_schema_name("EventId")
 }
 
 /// The kinds of page.

@@ -207,6 +207,12 @@ fn the_document_bounds_what_a_request_may_hold() {
     let schemas = &DOCUMENT["components"]["schemas"];
     assert_eq!(schemas["RecommendationRequest"]["additionalProperties"], false);
     assert_eq!(schemas["RecommendationRequest"]["properties"]["limit"]["maximum"], 100);
+    let of_question = &schemas["RecommendationRequest"]["properties"];
+    let id = serde_json::json!("#/components/schemas/EventId");
+    for list in ["viewed", "exclude"] {
+        assert_eq!(of_question[list]["items"]["$ref"], id, "{list}");
+    }
+    assert_eq!(of_question["category"]["oneOf"][1]["$ref"], id);
     assert_eq!(schemas["EventId"]["anyOf"][1]["maximum"], u64::MAX);
     let files = DOCUMENT["paths"]["/assets/page.js"]["get"]["responses"]["200"]["content"].as_object().unwrap();
     assert!(files.contains_key("text/javascript; charset=utf-8"));

@@ -8,6 +8,8 @@ use utoipa::openapi::schema::{
 };
 use utoipa::openapi::{Ref, RefOr};
 
+use crate::openapi::values;
+
 /// The most users of a request.
 pub(crate) const USERS_MAX: usize = 1000;
 
@@ -140,7 +142,7 @@ fn of_any(feature: &Feature) -> RefOr<Schema> {
 
 /// The users or products of a request: ids as in events.
 pub(crate) fn ids() -> Array {
-    ArrayBuilder::new().items(Ref::from_schema_name("EventId")).min_items(Some(1)).max_items(Some(USERS_MAX)).build()
+    values::ids().min_items(Some(1)).max_items(Some(USERS_MAX)).build()
 }
 
 /// The features of a request.

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::answer::features::schemas::{self, USERS_MAX};
 use crate::answer::features::table::Layout;
 use crate::feature_parameters::{self, LIMIT_MAX};
+use crate::ids;
 use crate::problem::Problem;
 
 /// The most entries that the maps of one feature may have, of all users of a request together.
@@ -82,8 +83,8 @@ impl Question {
         let mut question = Question { users, products, features, demographics: false, layout: Layout::Rows, limit: 0 };
         for (name, value) in fields {
             match name.as_str() {
-                "users" => question.users = ids("users", value)?,
-                "products" => question.products = ids("products", value)?,
+                "users" => question.users = ids_of("users", value)?,
+                "products" => question.products = ids_of("products", value)?,
                 "features" => question.features = features_of(value)?,
                 "demographics" => {
                     question.demographics = value.as_bool().ok_or_else(|| bad("demographics", "true or false"))?;
@@ -121,18 +122,14 @@ fn bad(field: &'static str, must: &str) -> Problem {
     Problem::BadField { field, must: must.to_owned() }
 }
 
-fn ids(field: &'static str, value: Value) -> Result<Vec<String>, Problem> {
+fn ids_of(field: &'static str, value: Value) -> Result<Vec<String>, Problem> {
     let wrong = || bad(field, "a list of 1 to 1000 ids, each of 1 to 256 bytes or a whole number");
     let Value::Array(items) = value else { return Err(wrong()) };
     if items.is_empty() || items.len() > USERS_MAX {
         return Err(wrong());
     }
-    let id = |item| match item {
-        Value::String(id) if (1..=ID_BYTES_MAX).contains(&id.len()) => Ok(id),
-        Value::Number(number) if number.is_u64() || number.is_i64() => Ok(number.to_string()),
-        _ => Err(wrong()),
-    };
-    items.into_iter().map(id).collect()
+    let fits = |id: &String| (1..=ID_BYTES_MAX).contains(&id.len());
+    items.into_iter().map(|item| ids::of_json(item).filter(fits).ok_or_else(wrong)).collect()
 }
 
 fn features_of(value: Value) -> Result<Vec<usize>, Problem> {

@@ -4,7 +4,9 @@ use recommend::Page;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, Schema};
 
+use crate::ids;
 use crate::openapi::values;
 use crate::parameters::LONG_LIST_MAX;
 use crate::problem::Problem;
@@ -19,14 +21,14 @@ const FIELDS: &str = "viewed, exclude, category, context and limit";
     "viewed": ["product-17", "product-5"], "exclude": ["product-40"], "context": "product", "limit": 5
 }))]
 pub(super) struct Question {
-    /// The products viewed, newest first: at most `recommendations.viewed_max`. Unknown products are passed over. They
-    /// are not recommended.
-    #[schema(required = false)]
+    /// The products viewed, newest first.
+    #[schema(schema_with = viewed_schema, required = false)]
     pub(super) viewed: Vec<String>,
-    /// Products that are not wanted, at most `recommendations.exclude_max`.
-    #[schema(required = false)]
+    /// Products that are not wanted.
+    #[schema(schema_with = exclude_schema, required = false)]
     pub(super) exclude: Vec<String>,
-    /// If given, only products of this category are recommended.
+    /// The only category whose products are recommended.
+    #[schema(schema_with = category_schema, required = false)]
     pub(super) category: Option<String>,
     /// The kind of the page: `home` (the default), `product` or `basket`.
     #[schema(schema_with = values::context, required = false)]
@@ -34,6 +36,21 @@ pub(super) struct Question {
     /// The most products to answer with, from 1 to 100.
     #[schema(value_type = usize, minimum = 1, maximum = 100, required = false)]
     pub(super) limit: Option<usize>,
+}
+
+fn viewed_schema() -> Array {
+    let sentences = "The products viewed, newest first: at most `recommendations.viewed_max`. Unknown products are passed \
+                     over. They are not recommended.";
+    values::ids().description(Some(sentences)).build()
+}
+
+fn exclude_schema() -> Array {
+    values::ids().description(Some("Products that are not wanted, at most `recommendations.exclude_max`.")).build()
+}
+
+fn category_schema() -> Schema {
+    let sentence = "If given, only products of this category are recommended.";
+    values::id_or_null().description(Some(sentence)).build().into()
 }
 
 impl Question {
@@ -48,9 +65,9 @@ impl Question {
         let mut question = Question::default();
         for (name, value) in fields {
             match name.as_str() {
-                "viewed" => question.viewed = ids("viewed", value, bounds.viewed_max)?,
-                "exclude" => question.exclude = ids("exclude", value, bounds.exclude_max)?,
-                "category" => question.category = text("category", value)?,
+                "viewed" => question.viewed = ids_of("viewed", value, bounds.viewed_max)?,
+                "exclude" => question.exclude = ids_of("exclude", value, bounds.exclude_max)?,
+                "category" => question.category = id_or_null("category", value)?,
                 "context" => question.context = Some(context(value)?),
                 "limit" => question.limit = Some(limit(&value)?),
                 _ => return Err(Problem::NoObject(FIELDS)),
@@ -65,22 +82,22 @@ impl Question {
     }
 }
 
-fn ids(field: &'static str, value: Value, most: usize) -> Result<Vec<String>, Problem> {
-    let wrong = || Problem::BadField { field, must: format!("a list of at most {most} product ids") };
+fn ids_of(field: &'static str, value: Value, most: usize) -> Result<Vec<String>, Problem> {
+    let must = || format!("a list of at most {most} product ids, each a text or a whole number");
+    let wrong = || Problem::BadField { field, must: must() };
     let Value::Array(items) = value else { return Err(wrong()) };
     if items.len() > most {
         return Err(wrong());
     }
-    let id = |item| if let Value::String(id) = item { Ok(id) } else { Err(wrong()) };
-    items.into_iter().map(id).collect()
+    items.into_iter().map(|item| ids::of_json(item).ok_or_else(wrong)).collect()
 }
 
-fn text(field: &'static str, value: Value) -> Result<Option<String>, Problem> {
-    match value {
-        Value::String(text) => Ok(Some(text)),
-        Value::Null => Ok(None),
-        _ => Err(Problem::BadField { field, must: "a text".into() }),
+fn id_or_null(field: &'static str, value: Value) -> Result<Option<String>, Problem> {
+    if value.is_null() {
+        return Ok(None);
     }
+    let wrong = || Problem::BadField { field, must: "an id: a text or a whole number".into() };
+    ids::of_json(value).map(Some).ok_or_else(wrong)
 }
 
 fn context(value: Value) -> Result<String, Problem> {
