@@ -13,7 +13,8 @@ pub struct RowWriter<W: Write> {
 }
 
 enum Form<W: Write> {
-    Table(Box<csv::Writer<W>>),
+    /// CSV, and room for a record.
+    Table(W, String),
     Lines(W),
 }
 
@@ -27,9 +28,9 @@ impl<W: Write> RowWriter<W> {
         let form = match format {
             FileFormat::JsonLines => Form::Lines(out),
             FileFormat::Csv => {
-                let mut table = csv::Writer::from_writer(out);
-                table.write_record(&names)?;
-                Form::Table(Box::new(table))
+                let (mut out, mut record) = (out, String::new());
+                write_record(&mut out, &mut record, names.iter().copied().map(Some))?;
+                Form::Table(out, record)
             }
         };
         Ok(RowWriter { names, form })
@@ -42,9 +43,12 @@ impl<W: Write> RowWriter<W> {
     pub fn write(&mut self, row: &Row) -> io::Result<()> {
         match &mut self.form {
             Form::Lines(out) => writeln!(out, "{}", row.json()),
-            Form::Table(table) => {
+            Form::Table(out, record) => {
                 let records = if let Row::Purchase(purchase) = row { purchase.lines.len() } else { 1 };
-                (0..records).try_for_each(|line| Ok(table.write_record(row.cells(line, &self.names))?))
+                (0..records).try_for_each(|line| {
+                    let cells = row.cells(line, &self.names);
+                    write_record(out, record, cells.iter().map(Option::as_deref))
+                })
             }
         }
     }
@@ -55,8 +59,32 @@ impl<W: Write> RowWriter<W> {
     /// When `out` cannot be written.
     pub fn finish(self) -> io::Result<()> {
         match self.form {
-            Form::Table(mut table) => table.flush(),
-            Form::Lines(mut out) => out.flush(),
+            Form::Table(mut out, _) | Form::Lines(mut out) => out.flush(),
         }
     }
+}
+
+/// Writes a record. An empty text is in quotes, so that an import tells it from no value.
+fn write_record<'c>(
+    out: &mut impl Write,
+    record: &mut String,
+    cells: impl Iterator<Item = Option<&'c str>>,
+) -> io::Result<()> {
+    record.clear();
+    for (at, cell) in cells.enumerate() {
+        if at > 0 {
+            record.push(',');
+        }
+        match cell {
+            Some(cell) if cell.is_empty() || cell.contains([',', '"', '\r', '\n']) => {
+                record.push('"');
+                record.push_str(&cell.replace('"', "\"\""));
+                record.push('"');
+            }
+            Some(cell) => record.push_str(cell),
+            None => {}
+        }
+    }
+    record.push('\n');
+    out.write_all(record.as_bytes())
 }

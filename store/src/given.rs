@@ -15,7 +15,7 @@ use crate::kind::ID_BYTES_MAX;
 pub(crate) enum Given<'a> {
     /// A value of JSON.
     Json(&'a RawValue),
-    /// A cell of a table. An empty cell gives no value.
+    /// The text of a cell of a table that gives a value.
     Cell(&'a str),
 }
 
@@ -41,7 +41,7 @@ impl Given<'_> {
     pub(crate) fn is_nothing(self) -> bool {
         match self {
             Given::Json(raw) => raw.get() == "null",
-            Given::Cell(cell) => cell.is_empty(),
+            Given::Cell(_) => false,
         }
     }
 

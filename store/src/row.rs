@@ -135,19 +135,19 @@ impl Row {
         }
     }
 
-    /// A row from named cells. The lines of a purchase are no cells.
+    /// A row from named cells that give a value. The lines of a purchase are no cells.
     ///
     /// # Errors
     /// Every field at fault.
-    pub fn from_cells<'a>(
+    pub(crate) fn from_cells<'a>(
         kind: Kind,
-        cells: impl IntoIterator<Item = (&'a str, &'a str)>,
+        cells: impl Iterator<Item = (&'a str, &'a str)>,
         bounds: &Bounds,
     ) -> Result<Row, Vec<Fault>> {
-        Row::read(kind, cells.into_iter().map(|(name, cell)| (name.to_owned(), Given::Cell(cell))), bounds)
+        Row::read(kind, cells.map(|(name, cell)| (name.to_owned(), Given::Cell(cell))), bounds)
     }
 
-    /// A purchase with one line, from named cells of both.
+    /// A purchase with one line, from named cells of both that give a value.
     pub(crate) fn of_one_line<'a>(
         cells: impl Iterator<Item = (&'a str, &'a str)>,
         bounds: &Bounds,
@@ -164,14 +164,14 @@ impl Row {
         if faults.is_empty() { Ok(Row::Purchase(purchase)) } else { Err(faults) }
     }
 
-    /// The cells of the row under these names; of a purchase, those of one of its lines.
+    /// The cells of the row under these names, none where the row has no value; of a purchase, those of one of its lines.
     #[must_use]
-    pub fn cells(&self, line: usize, names: &[&str]) -> Vec<String> {
+    pub fn cells(&self, line: usize, names: &[&str]) -> Vec<Option<String>> {
         let value = serde_json::to_value(self).expect("rows are plain data");
         let of_line = value.get("lines").and_then(|lines| lines.get(line));
         let find = |name: &str| value.get(name).or_else(|| of_line?.get(name));
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        names.iter().map(|name| find(name).map(text).unwrap_or_default()).collect()
+        names.iter().map(|name| find(name).map(text)).collect()
     }
 
     fn read<'a>(

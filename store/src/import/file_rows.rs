@@ -141,7 +141,7 @@ impl<'f> FileRows<'f> {
         let source = &self.source;
         self.report.bad(line, faults, |field| {
             let name = field.rsplit_once('.').map_or(field, |(_, name)| name);
-            let value = row.cells(0, &[name]).pop().filter(|value| !value.is_empty());
+            let value = row.cells(0, &[name]).pop().flatten().filter(|value| !value.is_empty());
             let value = value.unwrap_or_else(|| row.id().to_owned());
             match source {
                 Source::Table(table) if table.reader.line == line => table.place(name),

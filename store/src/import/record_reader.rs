@@ -25,10 +25,28 @@ struct RecordTooLong;
 /// The head of a file, its rest, and the end of its last line.
 type Whole<'f> = Chain<Chain<Cursor<Vec<u8>>, &'f mut dyn BufRead>, &'static [u8]>;
 
-/// A reader that fails when one record takes too many bytes.
+/// A reader that fails when one record takes too many bytes, and keeps the bytes of the record.
 struct Bounded<'f> {
     file: Whole<'f>,
     left: usize,
+    /// The bytes that were read last, those of the record among them.
+    kept: Vec<u8>,
+    /// How many bytes were read before those.
+    kept_at: u64,
+    /// How many bytes were read before the record.
+    record_at: u64,
+}
+
+impl Bounded<'_> {
+    /// The place in `kept` of the byte that so many bytes were read before.
+    fn place(&self, at: u64) -> usize {
+        usize::try_from(at.saturating_sub(self.kept_at)).map_or(self.kept.len(), |at| at.min(self.kept.len()))
+    }
+
+    /// The bytes of the record, which ends here.
+    fn record_to(&self, end: u64) -> &[u8] {
+        &self.kept[self.place(self.record_at)..self.place(end)]
+    }
 }
 
 impl Read for Bounded<'_> {
@@ -39,6 +57,10 @@ impl Read for Bounded<'_> {
         let most = self.left.min(buffer.len());
         let count = self.file.read(&mut buffer[..most])?;
         self.left -= count;
+        let over = self.place(self.record_at);
+        self.kept.drain(..over);
+        self.kept_at += over as u64;
+        self.kept.extend_from_slice(&buffer[..count]);
         Ok(count)
     }
 }
@@ -59,6 +81,11 @@ pub(super) enum RecordRead {
 pub(super) struct RecordReader<'f> {
     reader: csv::Reader<Bounded<'f>>,
     record: csv::StringRecord,
+    delimiter: u8,
+    /// The places of cells that are quotes around nothing.
+    quoted_nothings: Vec<usize>,
+    /// Whether the record ends with CRLF.
+    is_crlf: bool,
     /// The line where the record begins, from 1.
     pub(super) line: u64,
 }
@@ -75,12 +102,14 @@ impl<'f> RecordReader<'f> {
             head.drain(..BYTE_ORDER_MARK.len());
         }
         let mut builder = csv::ReaderBuilder::new();
-        builder.delimiter(delimiter(&head)).has_headers(false).flexible(true).buffer_capacity(BUFFER_BYTES);
-        // With one byte as the end, the lines of a record are known exactly; see `cells` for the other byte of CRLF.
+        let delimiter = delimiter(&head);
+        builder.delimiter(delimiter).has_headers(false).flexible(true).buffer_capacity(BUFFER_BYTES);
+        // With one byte as the end, the lines of a record are known exactly; see `cell` for the other byte of CRLF.
         builder.terminator(csv::Terminator::Any(b'\n'));
         let file = Cursor::new(head).chain(file).chain(b"\n".as_slice());
-        let reader = builder.from_reader(Bounded { file, left: RECORD_BYTES_MAX });
-        Ok(RecordReader { reader, record: csv::StringRecord::new(), line: 1 })
+        let file = Bounded { file, left: RECORD_BYTES_MAX, kept: Vec::new(), kept_at: 0, record_at: 0 };
+        let (reader, record) = (builder.from_reader(file), csv::StringRecord::new());
+        Ok(RecordReader { reader, record, delimiter, quoted_nothings: Vec::new(), is_crlf: false, line: 1 })
     }
 
     /// Reads the next record.
@@ -89,17 +118,30 @@ impl<'f> RecordReader<'f> {
     /// When the file cannot be read.
     pub(super) fn next(&mut self) -> io::Result<RecordRead> {
         loop {
-            self.reader.get_mut().left = RECORD_BYTES_MAX;
-            self.line = self.reader.position().line();
+            let (line, byte) = (self.reader.position().line(), self.reader.position().byte());
+            let file = self.reader.get_mut();
+            (file.left, file.record_at) = (RECORD_BYTES_MAX, byte);
+            self.line = line;
             let read = self.reader.read_record(&mut self.record);
             if matches!(read, Ok(true)) {
                 let inner = self.record.as_slice().bytes().filter(|byte| *byte == b'\n').count();
                 self.line = self.reader.position().line().saturating_sub(1 + inner as u64);
+                self.look_at_quotes();
                 if self.record.len() == 1 && self.cell(0).is_some_and(str::is_empty) {
                     continue;
                 }
             }
             return self.read(read);
+        }
+    }
+
+    /// Finds out what the cells do not say: which of them are quotes around nothing, and where the last one ends.
+    fn look_at_quotes(&mut self) {
+        let bytes = self.reader.get_ref().record_to(self.reader.position().byte());
+        self.is_crlf = bytes.ends_with(b"\r\n");
+        self.quoted_nothings.clear();
+        if self.record.iter().any(|cell| cell.is_empty() || cell == "\r") {
+            quoted_nothings(bytes, self.delimiter, &mut self.quoted_nothings);
         }
     }
 
@@ -135,14 +177,52 @@ impl<'f> RecordReader<'f> {
     /// The cell at this place.
     pub(super) fn cell(&self, at: usize) -> Option<&str> {
         let cell = self.record.get(at)?;
+        // A CR in quotes belongs to the last cell, one before the LF does not.
         let is_last = at + 1 == self.record.len();
-        Some(if is_last { cell.strip_suffix('\r').unwrap_or(cell) } else { cell })
+        Some(if is_last && self.is_crlf { cell.strip_suffix('\r').unwrap_or(cell) } else { cell })
+    }
+
+    /// Whether the cell at this place is quotes around nothing.
+    pub(super) fn is_quoted_nothing(&self, at: usize) -> bool {
+        self.quoted_nothings.contains(&at)
     }
 
     /// The cells.
     pub(super) fn cells(&self) -> impl Iterator<Item = &str> {
         (0..self.len()).filter_map(|at| self.cell(at))
     }
+}
+
+/// The places of the cells in the bytes of a record that are quotes around nothing.
+fn quoted_nothings(record: &[u8], delimiter: u8, places: &mut Vec<usize>) {
+    // The reader leaves out empty lines before a record.
+    let empty_lines = record.iter().take_while(|byte| **byte == b'\n').count();
+    let mut cell = &record[empty_lines..];
+    for place in 0.. {
+        let mut rest = cell;
+        if let Some(quoted) = cell.strip_prefix(b"\"") {
+            rest = behind_quotes(quoted);
+            let is_nothing = quoted.len() == rest.len() + 1;
+            let ends = rest.first() == Some(&delimiter) || [b"\n".as_slice(), b"\r\n"].contains(&rest);
+            if is_nothing && ends {
+                places.push(place);
+            }
+        }
+        let Some(end) = rest.iter().position(|byte| *byte == delimiter) else { return };
+        cell = &rest[end + 1..];
+    }
+}
+
+/// The rest of a record behind the quote that closes these bytes. Two quotes are one quote of the text.
+fn behind_quotes(mut bytes: &[u8]) -> &[u8] {
+    while let Some(quote) = bytes.iter().position(|byte| *byte == b'"') {
+        bytes = &bytes[quote + 1..];
+        match bytes.strip_prefix(b"\"") {
+            Some(rest) => bytes = rest,
+            None => return bytes,
+        }
+    }
+    &[]
 }
 
 /// What separates the columns: the most frequent of three in the first line, quoted parts aside.
@@ -184,6 +264,45 @@ mod tests {
         }
         let crlf = lines("a,b\r\n1,\"x\r\ny\"\r\n\r\n2,z");
         assert_eq!(crlf, [record(1, ["a", "b"]), record(2, ["1", "x\r\ny"]), record(5, ["2", "z"])]);
+        let inner = lines("a,b\r\n1,\"x\r\"\r\n2,\"y\r\"\n3,z\r");
+        let expected = [record(1, ["a", "b"]), record(2, ["1", "x\r"]), record(3, ["2", "y\r"]), record(4, ["3", "z"])];
+        assert_eq!(inner, expected, "a CR in quotes is a part of the cell");
+    }
+
+    #[test]
+    fn quotes_around_nothing_are_told_from_nothing() {
+        for (record, expected) in [
+            ("\"\",,\"\"", vec![0, 2]),
+            ("\n\n,\"\",x", vec![1]),
+            ("\"\"\"\",\"a\"\",\"\"\",\"\",", vec![2]),
+            ("a\"\",\"\"b,,\"x\ny\",\"\"", vec![4]),
+            (",,", vec![]),
+        ] {
+            for end in ["", "\n", "\r\n"] {
+                let file = "1;2;3;4;5\n".to_owned() + &record.replace(',', ";") + end;
+                let mut file = Cursor::new(file);
+                let mut reader = RecordReader::open(&mut file).unwrap();
+                for _ in 0..2 {
+                    assert!(matches!(reader.next().unwrap(), RecordRead::Record));
+                }
+                let found: Vec<usize> = (0..reader.len()).filter(|at| reader.is_quoted_nothing(*at)).collect();
+                assert_eq!(found, expected, "{record:?}{end:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn quotes_are_found_in_records_longer_than_what_is_read_at_a_time() {
+        let text = |length: usize| format!("a,b,c\n{},\"\",\n", "x".repeat(length)).repeat(3);
+        for length in [1, BUFFER_BYTES - 8, BUFFER_BYTES, 3 * BUFFER_BYTES] {
+            let mut file = Cursor::new(text(length));
+            let mut reader = RecordReader::open(&mut file).unwrap();
+            for record in 0..6 {
+                assert!(matches!(reader.next().unwrap(), RecordRead::Record));
+                let found: Vec<bool> = (0..3).map(|at| reader.is_quoted_nothing(at)).collect();
+                assert_eq!(found, [false, record % 2 == 1, false], "{length}, {record}");
+            }
+        }
     }
 
     #[test]

@@ -10,11 +10,15 @@ use super::record_reader::{RecordRead, RecordReader};
 use super::{FileContent, ImportRequest, Role};
 use crate::bounds::Bounds;
 use crate::error::Fault;
+use crate::field::{Field, Shape};
 use crate::kind::Kind;
 use crate::row::Row;
 
 /// Tells two records apart.
 pub(crate) type RecordDigest = [u8; 16];
+
+/// Stands for the length of an empty text in a digest; 0 is the length of no value.
+const EMPTY_TEXT: usize = usize::MAX;
 
 /// A CSV file behind its first record.
 pub(super) struct Table<'f> {
@@ -55,7 +59,7 @@ impl<'f> Table<'f> {
         let mut is_known = false;
         for columns in &self.columns.kinds {
             if self.content == FileContent::Shop && columns.kind != Kind::Purchases {
-                let mark = self.recent.mark(columns.kind, self.cell(columns, columns.kind.key()), self.cells(columns));
+                let mark = self.recent.mark(columns.kind, self.cell(columns, columns.kind.key()), self.values(columns));
                 if self.recent.has(mark) {
                     is_known = true;
                     continue;
@@ -81,10 +85,23 @@ impl<'f> Table<'f> {
         Ok(rows)
     }
 
-    /// The cells of a kind's fields.
-    fn cells<'t>(&'t self, columns: &'t KindColumns) -> impl Iterator<Item = (&'t str, &'t str)> {
-        let fields = columns.fields.iter().zip(self.reader.cells());
-        fields.filter_map(|(field, cell)| Some((field.as_deref()?, cell)))
+    /// The values of a kind's fields; none where a cell gives no value.
+    fn values<'t>(&'t self, columns: &'t KindColumns) -> impl Iterator<Item = (&'t str, Option<&'t str>)> {
+        let fields = columns.fields.iter().enumerate();
+        fields.filter_map(move |(at, field)| field.map(|field| (field, self.value(columns.kind, field, at))))
+    }
+
+    /// The value of a field in this column. Quotes around nothing are an empty text, where the field may hold one.
+    fn value(&self, kind: Kind, field: &str, at: usize) -> Option<&str> {
+        let is_text = |known: &Field| known.name == field && matches!(known.shape, Shape::Text(_));
+        let cell = self.reader.cell(at)?;
+        let is_value = !cell.is_empty() || self.reader.is_quoted_nothing(at) && kind.fields().iter().any(is_text);
+        is_value.then_some(cell)
+    }
+
+    /// The values that are given.
+    fn given<'t>(&'t self, columns: &'t KindColumns) -> impl Iterator<Item = (&'t str, &'t str)> {
+        self.values(columns).filter_map(|(field, value)| Some((field, value?)))
     }
 
     fn cell(&self, columns: &KindColumns, field: &str) -> &str {
@@ -98,7 +115,7 @@ impl<'f> Table<'f> {
         if kind != Kind::Purchases {
             let is_there = self.content != FileContent::Shop || !cell(kind.key()).is_empty();
             return is_there
-                .then(|| Row::from_cells(kind, self.cells(columns), bounds).map(|row| (row, Role::Whole)))
+                .then(|| Row::from_cells(kind, self.given(columns), bounds).map(|row| (row, Role::Whole)))
                 .transpose();
         }
         let has_id = columns.has(kind.key());
@@ -108,7 +125,7 @@ impl<'f> Table<'f> {
         }
         let made = format!("{}/{}", cell("user_id"), cell("created_at"));
         let made = (!has_id).then_some((kind.key(), made.as_str()));
-        Row::of_one_line(self.cells(columns).chain(made), bounds).map(|row| Some((row, Role::Part)))
+        Row::of_one_line(self.given(columns).chain(made), bounds).map(|row| Some((row, Role::Part)))
     }
 
     /// A digest of the cells of the record that was read last, each with its field of `kind`. The order of the columns, and
@@ -118,11 +135,12 @@ impl<'f> Table<'f> {
         let columns = self.columns.kinds.iter().find(|columns| columns.kind == kind);
         for field in kind.columns() {
             let Some(at) = columns.and_then(|columns| columns.at(field)) else { continue };
-            let cell = self.reader.cell(at).unwrap_or_default();
+            let value = self.value(kind, field, at);
+            let length = value.map_or(0, |value| if value.is_empty() { EMPTY_TEXT } else { value.len() });
             digest.update(field);
             digest.update([0]);
-            digest.update(cell.len().to_le_bytes());
-            digest.update(cell);
+            digest.update(length.to_le_bytes());
+            digest.update(value.unwrap_or_default());
         }
         let mut short = RecordDigest::default();
         short.copy_from_slice(&digest.finalize()[..size_of::<RecordDigest>()]);

@@ -85,6 +85,15 @@ fn a_returned_line_and_a_cancelled_purchase_stay_what_they_are() {
     assert_eq!(home.json(Kind::Purchases, "1")["lines"].as_array().unwrap().len(), 1);
 }
 
+#[test]
+fn quotes_around_nothing_are_another_record_than_nothing() {
+    let home = Home::sqlite(UnknownIds::Take);
+    loaded(&home, ShopFile::Products, "product_id,name\nlamp,\n");
+    assert!(home.json(Kind::Products, "lamp").get("name").is_none());
+    loaded(&home, ShopFile::Products, "product_id,name\nlamp,\"\"\n");
+    assert_eq!(home.json(Kind::Products, "lamp")["name"], "");
+}
+
 /// A disk that fails.
 struct Failing;
 
