@@ -36,11 +36,11 @@ pub enum Refusal {
     /// The row would be wrong.
     #[error("the row would not be valid")]
     Invalid(Vec<Fault>),
-    /// The category would be its own ancestor, or lie too deep.
-    #[error("the category would be its own ancestor")]
+    /// The category would be its own ancestor, or lie below a category that is.
+    #[error("the category or one of its ancestors would be its own ancestor")]
     Cycle,
-    /// The category would have too many ancestors.
-    #[error("the category would have more than {0} ancestors")]
+    /// The category, or one below it, would have too many ancestors.
+    #[error("the category or one below it would have more than {0} ancestors")]
     TooDeep(usize),
     /// The category has subcategories or products.
     #[error("the category has subcategories or products; move or delete them first")]

@@ -34,6 +34,9 @@ pub(crate) trait WriteTransaction {
     /// The parent of a category, if it has one.
     fn parent(&mut self, category: &str) -> Result<Option<String>, Self::Error>;
 
+    /// The levels of subcategories below a category, counted up to `most`.
+    fn levels_below(&mut self, category: &str, most: usize) -> Result<usize, Self::Error>;
+
     /// Whether a category has subcategories or products.
     fn is_used(&mut self, category: &str) -> Result<bool, Self::Error>;
 
@@ -205,21 +208,31 @@ pub(crate) fn references(row: &Row) -> Vec<(Kind, &str, String)> {
     }
 }
 
-/// Why a category may not have this parent.
+/// Why a category may not have this parent. The categories below it come to lie as much deeper as it does.
 fn refusal_of_parent<T: WriteTransaction>(
     tables: &mut T,
     category: &str,
     parent: Option<&str>,
 ) -> Result<Option<Refusal>, T::Error> {
-    let mut ancestor = parent.map(str::to_owned);
-    for _ in 0..DEPTH_MAX {
-        let Some(id) = ancestor else { return Ok(None) };
-        if id == category {
+    let mut ancestors: Vec<String> = Vec::new();
+    let mut next = parent.map(str::to_owned);
+    while let Some(id) = next {
+        // While a file is imported, its categories may form a circle above this one.
+        if id == category || ancestors.contains(&id) {
             return Ok(Some(Refusal::Cycle));
         }
-        ancestor = tables.parent(&id)?;
+        if ancestors.len() == DEPTH_MAX {
+            return Ok(Some(Refusal::TooDeep(DEPTH_MAX)));
+        }
+        next = tables.parent(&id)?;
+        ancestors.push(id);
     }
-    Ok(ancestor.map(|_| Refusal::TooDeep(DEPTH_MAX)))
+    if ancestors.is_empty() {
+        return Ok(None);
+    }
+    let levels_max = DEPTH_MAX - ancestors.len();
+    let is_too_high = tables.levels_below(category, levels_max + 1)? > levels_max;
+    Ok(is_too_high.then_some(Refusal::TooDeep(DEPTH_MAX)))
 }
 
 fn answered<T: WriteTransaction>(

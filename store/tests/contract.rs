@@ -20,6 +20,8 @@ mod postgres;
 mod random;
 #[path = "contract/reads.rs"]
 mod reads;
+#[path = "contract/trees.rs"]
+mod trees;
 #[path = "contract/writes.rs"]
 mod writes;
 

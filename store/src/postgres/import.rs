@@ -47,10 +47,10 @@ pub(super) fn import(
     let fields = Kind::ALL.map(|kind| rows.fields(kind));
     let mut import = PgImport { client, sql, request, settings, fields };
     import.write_file(&mut rows)?;
-    import.check_parents(&mut rows)?;
     if request.mode == ImportMode::Replace {
         import.delete_others(&mut rows)?;
     }
+    import.check_parents(&mut rows)?;
     let mut report = rows.report();
     if report.bad > 0 || request.dry_run {
         import.client.batch_execute("ROLLBACK").map_err(PgError::from)?;
@@ -248,7 +248,7 @@ impl PgImport<'_> {
         Ok(known)
     }
 
-    /// Checks the parents of the categories in the file, when all of them are written.
+    /// Checks the parents of the categories in the file, when all of them are written and no others are left.
     fn check_parents(&mut self, rows: &mut FileRows<'_>) -> Result<(), PgError> {
         let mut last = (-1, String::new());
         loop {

@@ -208,6 +208,19 @@ impl WriteTransaction for PgTables<'_> {
         Ok(row.map(|row| row.try_get(0)).transpose()?.flatten())
     }
 
+    fn levels_below(&mut self, category: &str, most: usize) -> Result<usize, PgError> {
+        let sql = "
+            WITH RECURSIVE below (id, level) AS (
+                SELECT $1 COLLATE \"C\", 0::int8
+                UNION ALL
+                SELECT category_id, level + 1 FROM below JOIN categories ON parent_id = id WHERE level < $2)
+            SELECT max(level) FROM below";
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let values: [Parameter<'_>; 2] = [(&category, Type::TEXT), (&most, Type::INT8)];
+        let levels: i64 = self.client.query_typed_one(sql, &values)?.try_get(0)?;
+        Ok(usize::try_from(levels).unwrap_or_default())
+    }
+
     fn is_used(&mut self, category: &str) -> Result<bool, PgError> {
         let sql = "SELECT EXISTS (SELECT FROM categories WHERE parent_id = $1)
                        OR EXISTS (SELECT FROM products WHERE category_id = $1)";

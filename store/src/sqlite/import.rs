@@ -57,10 +57,10 @@ pub(super) fn import(
             write::forget_old_changes(connection).map_err(fail)?;
         }
     }
-    import.check_parents(&mut rows).map_err(fail)?;
     if request.mode == ImportMode::Replace {
         import.delete_others(&mut rows).map_err(fail)?;
     }
+    import.check_parents(&mut rows).map_err(fail)?;
     let mut report = rows.report();
     if report.bad > 0 || request.dry_run {
         connection.execute_batch("ROLLBACK").map_err(fail)?;
@@ -138,7 +138,7 @@ impl Import<'_> {
         Ok(lines.and_then(|lines| usize::try_from(lines).ok()))
     }
 
-    /// Checks the parents of the categories in the file, when all of them are written.
+    /// Checks the parents of the categories in the file, when all of them are written and no others are left.
     fn check_parents(&self, rows: &mut FileRows<'_>) -> rusqlite::Result<()> {
         let sql = "SELECT category_id, line FROM temp.imported JOIN categories ON categories.rowid = number \
                    WHERE kind = ?1 ORDER BY line";

@@ -64,6 +64,17 @@ impl WriteTransaction for SqliteTables<'_> {
         Ok(statement.query_row([category], |row| row.get(0)).optional()?.flatten())
     }
 
+    fn levels_below(&mut self, category: &str, most: usize) -> rusqlite::Result<usize> {
+        let sql = "WITH RECURSIVE below (id, level) AS (\
+                       SELECT ?1, 0 \
+                       UNION ALL \
+                       SELECT category_id, level + 1 FROM below JOIN categories ON parent_id = id WHERE level < ?2) \
+                   SELECT max(level) FROM below";
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let levels: i64 = self.0.prepare_cached(sql)?.query_row(params![category, most], |row| row.get(0))?;
+        Ok(usize::try_from(levels).unwrap_or_default())
+    }
+
     fn is_used(&mut self, category: &str) -> rusqlite::Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM categories WHERE parent_id = ?1) \
                    OR EXISTS (SELECT 1 FROM products WHERE category_id = ?1)";

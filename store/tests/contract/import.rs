@@ -306,24 +306,6 @@ fn a_field_without_a_column_keeps_its_value_and_categories_are_made_as_needed() 
 }
 
 #[test]
-fn categories_may_stand_before_their_parents_and_none_becomes_its_own_ancestor() {
-    on_every_home(|home| {
-        let file = "category,parent\nlamps,light\nlight,house\nhouse,\n";
-        assert!(import(home, &request(Kind::Categories), file).written);
-        let turned = "category,parent\nhouse,light\nlight,\nlamps,house\n";
-        assert!(import(home, &request(Kind::Categories), turned).written);
-        let report = import(home, &request(Kind::Categories), "category,parent\nlight,lamps\n");
-        assert_eq!((report.written, report.bad, report.bad_lines[0].line), (false, 1, 2), "{report:?}");
-        home.done(put(Kind::Products, r#"{"product_id":"a","category_id":"house"}"#));
-        let replace = ImportRequest { mode: ImportMode::Replace, ..request(Kind::Categories) };
-        let report = import(home, &replace, "category,parent\nlight,\n");
-        assert_eq!((report.bad, report.bad_lines[0].value.as_str()), (1, "house"), "{report:?}");
-        assert!(import(home, &replace, "category,parent\nhouse,\n").written);
-        assert_eq!(ids(home, Kind::Categories), ["house"]);
-    });
-}
-
-#[test]
 fn an_unclosed_quote_ends_the_reading() {
     on_every_home(|home| {
         let file = format!("product_id,name\na,A\nb,\"B\n{}", "c,C\n".repeat(2_000_000));

@@ -98,26 +98,6 @@ fn purchases_have_lines_that_can_be_returned_and_can_be_cancelled() {
 }
 
 #[test]
-fn categories_form_trees_of_bounded_depth() {
-    on_every_home(|home| {
-        let category = |id: &str, parent: &str| {
-            put(Kind::Categories, &format!(r#"{{"category_id":"{id}","parent_id":"{parent}"}}"#))
-        };
-        home.done(put(Kind::Categories, r#"{"category_id":"0"}"#));
-        assert_eq!(home.refused(category("0", "0")), Refusal::Cycle);
-        let first_refused =
-            (1..100).find(|depth| home.write(vec![category(&depth.to_string(), &(depth - 1).to_string())]).is_err());
-        assert_eq!(first_refused, Some(33), "a category has at most 32 ancestors");
-        assert_eq!(home.refused(category("33", "32")), Refusal::TooDeep(32));
-        assert_eq!(home.refused(category("0", "5")), Refusal::Cycle);
-        assert_eq!(home.refused(act(Kind::Categories, "3", Action::Delete)), Refusal::InUse);
-        home.done(act(Kind::Categories, "32", Action::Delete));
-        home.done(put(Kind::Products, r#"{"product_id":"lamp","category_id":"31"}"#));
-        assert_eq!(home.refused(act(Kind::Categories, "31", Action::Delete)), Refusal::InUse);
-    });
-}
-
-#[test]
 fn unknown_ids_are_taken_or_refused_by_setting() {
     on_every_home_with(UnknownIds::Refuse, |home| {
         let purchase = r#"{"purchase_id":"1","user_id":"ada","lines":[{"product_id":"lamp"},{"product_id":"bulb"}]}"#;
