@@ -64,7 +64,7 @@ pub(super) fn lines(client: &mut Client, kind: Kind, ids: &[&str]) -> Result<Has
     rows.iter().map(read).collect()
 }
 
-/// Remembers rows of the file: the id, its lines so far, and its line.
+/// Remembers rows of the file: the id, its lines so far, and its line, of a row that is repeated the last one.
 pub(super) fn note(client: &mut Client, kind: Kind, rows: &[(&str, i64, u64)]) -> Result<(), PgError> {
     if rows.is_empty() {
         return Ok(());
@@ -72,7 +72,7 @@ pub(super) fn note(client: &mut Client, kind: Kind, rows: &[(&str, i64, u64)]) -
     let sql = "
         INSERT INTO imported (kind, id, lines, line)
         SELECT $1, id, lines, line FROM unnest($2::text[], $3::int8[], $4::int8[]) AS new (id, lines, line)
-        ON CONFLICT (kind, id) DO UPDATE SET lines = excluded.lines";
+        ON CONFLICT (kind, id) DO UPDATE SET lines = excluded.lines, line = excluded.line";
     let ids: Vec<&str> = rows.iter().map(|(id, ..)| *id).collect();
     let lines: Vec<i64> = rows.iter().map(|(_, lines, _)| *lines).collect();
     let places: Vec<i64> = rows.iter().map(|(.., line)| i64::try_from(*line).unwrap_or(i64::MAX)).collect();

@@ -121,7 +121,7 @@ impl Import<'_> {
         }
         if *role == Role::Part || mode == ImportMode::Replace || kind == Kind::Categories {
             let sql = "INSERT INTO temp.imported VALUES (?1, ?2, ?3, ?4) \
-                       ON CONFLICT (kind, number) DO UPDATE SET lines = excluded.lines";
+                       ON CONFLICT (kind, number) DO UPDATE SET lines = excluded.lines, line = excluded.line";
             // The lines of a purchase have no rowid, and triggers do not change what this returns.
             let there = there.unwrap_or_else(|| connection.last_insert_rowid());
             connection.prepare_cached(sql)?.execute(params![kind as i64, there, number(count), number(*line)])?;

@@ -89,3 +89,18 @@ fn a_circle_in_a_file_is_told_to_its_categories_and_to_those_below_them() {
         assert!(report.bad_lines.iter().all(|bad| bad.reason == Refusal::Cycle.to_string()), "{report:?}");
     });
 }
+
+#[test]
+fn of_a_category_that_a_file_repeats_the_last_line_is_told() {
+    on_every_home(|home| {
+        // With the long ones, a home does not write the two lines together.
+        let long = "x".repeat(3 << 20);
+        for between in ["b,x,,\n".to_owned(), format!("b,,,{long}\nc,,,{long}\n")] {
+            let file = format!("category_id,name,parent_id,junk\na,first,,\n{between}a,again,a,\n");
+            let report = import(home, &request(Kind::Categories), &file);
+            let last = 3 + between.lines().count() as u64;
+            let found: Vec<u64> = report.bad_lines.iter().map(|bad| bad.line).collect();
+            assert_eq!((report.bad, found), (1, vec![last]), "{:?}", report.bad_lines);
+        }
+    });
+}
