@@ -36,7 +36,7 @@ pub enum Shape {
     Truth,
     /// A whole number within these bounds.
     Whole(i64, i64),
-    /// A JSON object of at most so many bytes.
+    /// A JSON object of at most so many bytes, as it is stored: without blanks, and each number as the store writes it.
     Object(usize),
     /// Finite numbers, at most so many.
     Numbers(usize),

@@ -60,10 +60,12 @@ impl Given<'_> {
             Shape::Truth => self.truth().map(Held::Truth),
             Shape::Whole(least, most) => self.whole(*least, *most).map(Held::Whole),
             Shape::Object(most) => {
-                let text = self.json_text();
-                let object = serde_json::from_str(text).map_err(|_| "must be a JSON object".to_owned())?;
-                if text.len() > *most {
-                    Err(format!("must have at most {most} bytes"))
+                let object: Map<String, Value> =
+                    serde_json::from_str(self.json_text()).map_err(|_| "must be a JSON object".to_owned())?;
+                // As it is stored and given back: 1e15 has 18 bytes there.
+                let length = serde_json::to_string(&object).expect("JSON is plain data").len();
+                if length > *most {
+                    Err(format!("must have at most {most} bytes as compact JSON, and has {length}"))
                 } else {
                     Ok(Held::Object(object))
                 }
@@ -186,6 +188,23 @@ fn text_of(text: String, most: usize) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const BOUNDS: Bounds = Bounds { price_digits: 2, now: 1_795_000_000_000 };
+
+    fn read(json: &str, shape: &Shape) -> Result<Held, String> {
+        let raw: &RawValue = serde_json::from_str(json).expect("it is JSON");
+        Given::Json(raw).read(shape, &BOUNDS)
+    }
+
+    #[test]
+    fn an_object_is_measured_as_it_is_stored() {
+        let shape = Shape::Object(100);
+        let long = format!(r#"{{"a":[{}]}}"#, ["1e15"; 6].join(","));
+        assert!(long.len() < 100 && read(&long, &shape).is_err(), "its numbers are longer when they are stored");
+        let wide = format!(r#"{{"a":{}1}}"#, " ".repeat(100));
+        let Ok(Held::Object(object)) = read(&wide, &shape) else { panic!("blanks are not stored") };
+        assert_eq!(serde_json::to_string(&object).expect("it is JSON"), r#"{"a":1}"#);
+    }
 
     #[test]
     fn words_for_true_and_false() {
