@@ -1,6 +1,6 @@
 //! Prices as decimal text: no binary fraction ever stands for an amount of money.
 
-/// The most digits before the point.
+/// The most digits before the point, zeros at the start among them.
 pub(crate) const WHOLE_DIGITS_MAX: usize = 12;
 
 /// The amount `text` with exactly `digits` digits after the point.
@@ -20,13 +20,13 @@ pub(crate) fn read(text: &str, digits: usize) -> Result<String, String> {
     if fraction.len() > digits {
         return Err(format!("must have at most {digits} digits after the point"));
     }
+    if whole.len() > WHOLE_DIGITS_MAX {
+        return Err(format!("must have at most {WHOLE_DIGITS_MAX} digits before the point"));
+    }
     let whole = match whole.trim_start_matches('0') {
         "" => "0",
         trimmed => trimmed,
     };
-    if whole.len() > WHOLE_DIGITS_MAX {
-        return Err(format!("must have at most {WHOLE_DIGITS_MAX} digits before the point"));
-    }
     Ok(if digits == 0 { whole.to_owned() } else { format!("{whole}.{fraction:0<digits$}") })
 }
 
@@ -39,15 +39,15 @@ mod tests {
         for (text, digits, amount) in [
             ("12.5", 2, "12.50"),
             ("007", 2, "7.00"),
+            ("000000000001", 2, "1.00"),
             ("0", 0, "0"),
             ("0.001", 3, "0.001"),
             ("999999999999", 0, "999999999999"),
         ] {
             assert_eq!(read(text, digits).as_deref(), Ok(amount), "{text}");
         }
-        for text in
-            ["", ".", "1.", ".5", "1e3", "1E3", "-1", "+1", "1,5", " 1", "1.234", "1000000000000", "١", "0x1", "NaN"]
-        {
+        let forms = ["", ".", "1.", ".5", "1e3", "1E3", "-1", "+1", "1,5", " 1", "١", "0x1", "NaN"];
+        for text in forms.into_iter().chain(["1.234", "1000000000000", "0000000000001", "00000000000000001"]) {
             assert!(read(text, 2).is_err(), "{text}");
         }
     }
