@@ -117,12 +117,16 @@ fn one<T: WriteTransaction>(
     if let Some(refusal) = refusal {
         return Ok(Err(refusal));
     }
-    match &after {
-        Some(row) if before.as_ref() != Some(row) => tables.save(row, before.is_none())?,
-        Some(_) => {}
-        None => tables.delete(write.kind, &write.id)?,
+    let stored = after.as_ref().map(Stored::from);
+    match (&after, &stored) {
+        // Rows with equal values may differ as they are stored: 0.0 and -0.0 are equal.
+        (Some(row), Some(stored)) if before.as_ref().is_none_or(|before| before.json() != stored.json) => {
+            tables.save(row, before.is_none())?;
+        }
+        (Some(_), _) => {}
+        (None, _) => tables.delete(write.kind, &write.id)?,
     }
-    Ok(Ok(Wrote { created: before.is_none(), stored: after.as_ref().map(Stored::from) }))
+    Ok(Ok(Wrote { created: before.is_none(), stored }))
 }
 
 /// The row after the write; none if it is removed.

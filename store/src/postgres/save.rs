@@ -12,7 +12,7 @@ use crate::kind::Kind;
 use crate::row::{Category, Product, Purchase, Row, User};
 
 /// The columns of a kind's table, the key first, each with the type of the array that carries its values, the type of the
-/// column, and how two values are compared. As text, equal JSON and equal amounts are equal digit by digit.
+/// column, and how two values are compared. As text, equal JSON, amounts and vectors are equal digit by digit.
 pub(super) type Columns = &'static [(&'static str, &'static str, &'static str)];
 
 const PRODUCT: Columns = &[
@@ -23,7 +23,7 @@ const PRODUCT: Columns = &[
     ("description", "text", ""),
     ("attributes", "json", "::text"),
     ("available", "bool", ""),
-    ("embedding", "real[]", ""),
+    ("embedding", "real[]", "::text"),
 ];
 const CATEGORY: Columns = &[("category_id", "text", ""), ("name", "text", ""), ("parent_id", "text", "")];
 const USER: Columns =

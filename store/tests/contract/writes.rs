@@ -61,6 +61,20 @@ fn a_condition_holds_or_the_row_stays() {
 }
 
 #[test]
+fn what_is_answered_is_what_is_stored() {
+    on_every_home(|home| {
+        home.done(put(Kind::Products, r#"{"product_id":"lamp","attributes":{"a":0.0},"embedding":[0.0]}"#));
+        for patch in [r#"{"attributes":{"a":-0.0}}"#, r#"{"embedding":[-0.0]}"#] {
+            let patch = || Action::Patch(patch.as_bytes().to_vec());
+            let answered = home.done(act(Kind::Products, "lamp", patch())).rows[0].stored.clone().unwrap();
+            assert_eq!(home.get(Kind::Products, "lamp").as_ref(), Some(&answered));
+            let condition = Condition::Tags(vec![answered.tag]);
+            home.done(Write { condition, ..act(Kind::Products, "lamp", patch()) });
+        }
+    });
+}
+
+#[test]
 fn all_writes_of_a_request_are_done_or_none() {
     on_every_home(|home| {
         home.done(put(Kind::Products, LAMP));
