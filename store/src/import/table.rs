@@ -125,7 +125,14 @@ impl<'f> Table<'f> {
         }
         let made = format!("{}/{}", cell("user_id"), cell("created_at"));
         let made = (!has_id).then_some((kind.key(), made.as_str()));
-        Row::of_one_line(self.given(columns).chain(made), bounds).map(|row| Some((row, Role::Part)))
+        let row = Row::of_one_line(self.given(columns).chain(made), bounds);
+        if !has_id && cell("created_at").is_empty() {
+            // Otherwise purchases of one user from several files would be one, and replace each other.
+            let mut faults = row.err().unwrap_or_default();
+            faults.push(Fault::new("created_at", "is missing, and there is no column for the id of the purchase"));
+            return Err(faults);
+        }
+        row.map(|row| Some((row, Role::Part)))
     }
 
     /// A digest of the cells of the record that was read last, each with its field of `kind`. The order of the columns, and

@@ -287,6 +287,18 @@ fn purchases_without_an_id_are_those_of_a_user_at_a_time() {
 }
 
 #[test]
+fn a_purchase_without_an_id_needs_a_time() {
+    on_every_home(|home| {
+        let file = "customer,product,date\nada,lamp,2026-11-01\nempty,a,\n,b,\n";
+        let report = import(home, &request(Kind::Purchases), file);
+        let found: Vec<(u64, &str)> = report.bad_lines.iter().map(|bad| (bad.line, bad.column.as_str())).collect();
+        assert_eq!((report.written, found), (false, vec![(3, "date"), (4, "customer"), (4, "date")]), "{report:?}");
+        assert!(import(home, &shop(), file).written, "a record of a whole shop may be no purchase");
+        assert_eq!(ids(home, Kind::Purchases), ["ada/2026-11-01"]);
+    });
+}
+
+#[test]
 fn a_field_without_a_column_keeps_its_value_and_categories_are_made_as_needed() {
     on_every_home(|home| {
         home.done(put(Kind::Products, r#"{"product_id":"a","name":"A","price":"1","available":false}"#));
