@@ -124,7 +124,7 @@ impl Given<'_> {
     }
 
     fn time(self, bounds: &Bounds) -> Result<Millis, String> {
-        let wrong = "must be a time as RFC 3339 writes it, or milliseconds since 1970";
+        let wrong = "must be a time as RFC 3339 writes it, or seconds or milliseconds since 1970";
         let text = self.text_or_number(wrong)?;
         let is_text = matches!(self, Given::Json(raw) if raw.get().starts_with('"'));
         let millis = match text.parse::<i64>() {
