@@ -104,7 +104,7 @@ pub struct Plan {
     pub rules: Rules,
     /// The dictionary of ids and keys.
     pub dictionary: Arc<Dictionary>,
-    /// Counts order lines that had left the window when they arrived.
+    /// Counts order lines that were older than orders are kept when they arrived.
     pub late_lines: Arc<AtomicU64>,
     /// Takes the changes of every list, if a sink is configured.
     pub changes: Option<ChangeOutlet>,

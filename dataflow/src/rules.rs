@@ -69,7 +69,7 @@ settings::section! {
         window_ms as "window_days": Millis = 30, "days", whole(1, 3650) => |days| u64::from_value(days) * DAY_MS;
         /// Where purchases are counted from, for best sellers, "buy again" and features. "orders": the tables of orders.
         /// "events": purchase events. "both": the tables, and purchase events whose `metadata.order_id` names no order
-        /// of the tables. A purchase event counts for `window_days` since its time.
+        /// of the tables. Best sellers count each for `window_days` since its time.
         purchases: PurchaseSource = "orders", "word", Kind::Choice(PurchaseSource::WORDS);
         /// Number of categories of a user's history whose best sellers are recommended.
         categories_max: usize = 3, "categories", whole(1, 100);

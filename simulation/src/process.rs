@@ -339,7 +339,7 @@ fn tables(
     Ok(Following::new(simulation::FollowingParts {
         database: Connection(outside.server.clone()),
         dictionary: dictionary.clone(),
-        window_ms: WINDOW_MS,
+        kept_ms: RULES.orders_kept_ms(),
         clock: Arc::new(clock.clone()),
         dead_letters,
         resumed: restored.map(resumed).transpose()?,

@@ -2,7 +2,7 @@
 //!
 //! The catalogue's rows alone do not distinguish such a product from one that was never in it. So a source adds a row to its
 //! change that marks it ([`CategoryKey::DELETED`]) and removes the row when the product has another row again. Checkpoints
-//! keep it like all other rows. It is removed a window after the last order line of the product has left.
+//! keep it like all other rows. It is removed after the last order line of the product has left, as long after as orders are kept.
 
 use std::collections::{HashMap, HashSet};
 

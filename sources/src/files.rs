@@ -14,8 +14,8 @@
 //! - **Times**: an event's time is at most the time its line arrived: now, or for what is there at the start, the file's
 //!   modification time. A line without a time gets a time of its own: the arrival's, counted back by one millisecond for
 //!   every line that arrived after it, and later than any line before it. So the order of lines is the order of views.
-//! - **Orders**: each line of `orders.csv` has buyer, product and time. Lines older than the window are skipped; lines that
-//!   leave it are removed. An order is cancelled by a rewrite without its lines.
+//! - **Orders**: each line of `orders.csv` has buyer, product and time. Lines of orders that are too old to be kept are
+//!   skipped; lines that become so are removed. An order is cancelled by a rewrite without its lines.
 //! - **Erasures** that are in the file of removals at the start are given before all events (see [`crate::erasures`]).
 //! - **Positions**: the stream is the file's name, its partition 0, its offset the byte after the last line fed.
 
@@ -68,7 +68,7 @@ pub struct Settings {
     /// The directory with the files. It may be created later.
     pub dir: PathBuf,
     /// How long an order counts, in milliseconds: older lines are skipped.
-    pub window_ms: Millis,
+    pub kept_ms: Millis,
     /// Which events change rows, beside views and removals.
     pub used: EventUse,
     /// Whether the tables are read too: not where the shop's rows are in a store.
@@ -80,12 +80,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settings for the files of `dir` with orders that count for `window_ms` milliseconds. Files are checked every 5 ms, and
+    /// Settings for the files of `dir` with orders that are kept for `kept_ms` milliseconds. Files are checked every 5 ms, and
     /// a table rests when it has not changed for 250 ms.
     #[must_use]
-    pub fn new(dir: impl Into<PathBuf>, window_ms: Millis) -> Self {
+    pub fn new(dir: impl Into<PathBuf>, kept_ms: Millis) -> Self {
         let (poll, rest) = (Duration::from_millis(5), Duration::from_millis(250));
-        Settings { dir: dir.into(), window_ms, used: EventUse::default(), tables: true, poll, rest }
+        Settings { dir: dir.into(), kept_ms, used: EventUse::default(), tables: true, poll, rest }
     }
 
     /// The number of files that are read, from the first one on.

@@ -22,6 +22,7 @@ pub mod postgres;
 mod read_ahead;
 mod refusals;
 pub mod replay;
+mod retention;
 pub mod row_store;
 mod side_thread;
 pub mod store;

@@ -67,7 +67,7 @@ use dataflow::feed::{Feed, StreamFingerprint, WorkerContext};
 use dataflow::freshness::InputKind;
 use dataflow::source_status::{SourceRegistry, SourceStatus, State};
 use dataflow::tables::{CatalogueRow, LineRow, OrderRow};
-use dataflow::time::ServiceClock;
+use dataflow::time::{Millis, ServiceClock};
 use events::DeadLetterSender;
 
 use progress::ReaderProgress;
@@ -119,6 +119,13 @@ pub struct Resumed {
     pub catalogue: Vec<CatalogueRow>,
 }
 
+impl Resumed {
+    /// The same rows, for a process that keeps orders for `kept_ms`.
+    pub(crate) fn keeping(self, kept_ms: Millis) -> Resumed {
+        Resumed { definitions: self.definitions.keeping(kept_ms), ..self }
+    }
+}
+
 /// The settings cannot be used with any server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
@@ -159,6 +166,7 @@ impl Source {
         names::check_slot(&settings.slot)?;
         names::check_slot(&settings.publication)?;
         let target = settings.target()?;
+        let resumed = resumed.map(|rows| rows.keeping(settings.kept_ms));
         let status = status.source(NAME);
         status.gives(&[InputKind::Shop]);
         status.state(0, State::CatchingUp);

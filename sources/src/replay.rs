@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! a partition, a file of events ─▶ events ─▶ PartitionReplay: service time, a record beyond the step waits ─▶ Inputs
-//! orders, lines, catalogue ──────▶ ReplayTables: each row from its time until it leaves the window ────────▶ Inputs
+//! orders, lines, catalogue ──────▶ ReplayTables: each row from its time until it is kept no longer ────────▶ Inputs
 //! ```
 //! # The service time of a record
 //! In live operation a record counts from the moment it is read. In a replay it counts from its *service time*: the latest of
@@ -23,7 +23,7 @@
 //! Erasures are applied first, whatever their time: what an erased user did at or before the time of the erasure is at no step.
 //!
 //! # The time of an order
-//! An order counts from the first step at or after its `created_at` until it leaves the window; so do its lines. A table has
+//! An order counts from the first step at or after its `created_at` until it is kept no longer; so do its lines. A table has
 //! only its present rows: a deleted row cannot be replayed, and a changed row counts as it is now. The catalogue has no times:
 //! it counts as it is now, at every step.
 
@@ -45,21 +45,21 @@ pub use tables::{ReplayTables, TablesReplay};
 /// Takes the dead letters of refused records.
 pub type LetterHandler = Arc<dyn Fn(DeadLetter) + Send + Sync>;
 
-/// The steps of a replay, and how long orders count.
+/// The steps of a replay, and how long orders are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplayBounds {
-    /// The first step. Orders that have left the window by then are not read.
+    /// The first step. Orders that are kept no longer by then are not read.
     pub from: Time,
     /// The last step. Records beyond it are not read.
     pub until: Time,
-    /// How long an order counts.
-    pub window_ms: Millis,
+    /// How long an order is kept from its time on.
+    pub kept_ms: Millis,
 }
 
 impl ReplayBounds {
     /// Whether an order of this time counts at any step.
     pub(crate) fn counts(&self, created_at: Millis) -> bool {
-        created_at <= self.until && created_at.saturating_add(self.window_ms) > self.from
+        created_at <= self.until && created_at.saturating_add(self.kept_ms) > self.from
     }
 }
 

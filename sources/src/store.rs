@@ -18,7 +18,7 @@
 //! - **Not for sale**: a product that is not available is in the catalogue as a deleted one.
 //! - **Files**: with a directory, its CSV files are loaded into the store, by the same thread that follows it. A file counts
 //!   as read when the changes it made are fed, and the first reading waits until each file is loaded or cannot be.
-//! - **Orders** older than the window are not held. A returned line is no line; a cancelled order does not count.
+//! - **Orders** that are kept no longer are not held. A returned line is no line; a cancelled order does not count.
 
 mod batch;
 mod catalogue;
@@ -64,7 +64,7 @@ pub struct Source {
     store: Arc<dyn Follow>,
     /// The directory with the shop's files, if the store follows any.
     files: Option<PathBuf>,
-    window_ms: Millis,
+    kept_ms: Millis,
     clock: Arc<dyn ServiceClock>,
     status: Arc<SourceStatus>,
     letters: DeadLetterSender,
@@ -73,13 +73,13 @@ pub struct Source {
 }
 
 impl Source {
-    /// A source that has read nothing yet. The CSV files of the directory `files` are loaded into the store. Orders count for
-    /// `window_ms` milliseconds.
+    /// A source that has read nothing yet. The CSV files of the directory `files` are loaded into the store. Orders are kept
+    /// for `kept_ms` milliseconds.
     #[must_use]
     pub fn new(
         store: Arc<dyn Follow>,
         files: Option<PathBuf>,
-        window_ms: Millis,
+        kept_ms: Millis,
         clock: Arc<dyn ServiceClock>,
         status: &SourceRegistry,
         letters: DeadLetterSender,
@@ -89,7 +89,7 @@ impl Source {
         status.gives(&[InputKind::Shop]);
         let parts = if files.is_some() { shop_files::PARTS } else { 1 };
         (0..parts).for_each(|part| status.state(part, State::CatchingUp));
-        Source { store, files, window_ms, clock, status, letters, resumed: Mutex::new(Some(resumed)) }
+        Source { store, files, kept_ms, clock, status, letters, resumed: Mutex::new(Some(resumed)) }
     }
 
     /// Starts to read, for worker 0; the other workers get their rows through the graph. The reading ends when the feed

@@ -84,7 +84,7 @@ impl Job {
     pub fn run(&self, config: &Config) -> anyhow::Result<String> {
         let rules = config.rules.without_shadow();
         let (first, last) = (self.steps.first().expect("a first step"), self.steps.last().expect("a last step"));
-        let bounds = ReplayBounds { from: *first, until: *last, window_ms: rules.window_ms };
+        let bounds = ReplayBounds { from: *first, until: *last, kept_ms: rules.orders_kept_ms() };
         let out = OutDir::open(&self.out, &self.steps)?;
         let letters = Arc::new(Letters::new(&self.out)?);
         let registry = Arc::new(SourceRegistry::default());

@@ -73,7 +73,7 @@ fn histories(config: &Config, until: Time) -> anyhow::Result<ReadHistories> {
         co_views: CoViews::OFF,
         ..config.rules.without_shadow()
     };
-    let bounds = ReplayBounds { from: until, until, window_ms: rules.window_ms };
+    let bounds = ReplayBounds { from: until, until, kept_ms: rules.window_ms };
     let registry = Arc::new(SourceRegistry::default());
     let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)));
     let sources = ReplaySources::open(config, bounds, &dictionary, &registry, Arc::new(|_| {}))?;

@@ -72,7 +72,7 @@ fn shadow(config: &Config, add: &mut impl FnMut(&str, String)) {
         return;
     }
     if shadow.window_ms > rules.window_ms {
-        let reason = "`shadow.window_days` is more than `rules.window_days`: older orders are not kept";
+        let reason = "`shadow.window_days` is more than `rules.window_days`: best sellers count no older orders";
         add("shadow.window_days", reason.into());
     }
     if shadow.list_size > rules.history_depth {

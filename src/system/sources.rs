@@ -69,13 +69,14 @@ pub(super) fn make(
     let rules = rule_table(config, origin, registry, letters)?;
     let files = config.files.as_ref().map(|files| {
         let (used, tables) = (config.rules.event_use(), config.store.is_none());
-        let settings = files::Settings { used, tables, ..files::Settings::new(&files.dir, config.rules.window_ms) };
+        let settings = files::Settings { used, tables, ..files::Settings::new(&files.dir, config.rules.orders_kept_ms()) };
         files::Source::new(settings, clock.clone(), registry, letters.clone())
     });
     let store = rows.map(|rows| -> anyhow::Result<_> {
-        let (resumed, window_ms) = (restored.map(rows_of).transpose()?.unwrap_or_default(), config.rules.window_ms);
+        let resumed = restored.map(rows_of).transpose()?.unwrap_or_default();
+        let kept_ms = config.rules.orders_kept_ms();
         let dir = config.files.as_ref().map(|files| files.dir.clone());
-        Ok(store::Source::new(rows, dir, window_ms, clock.clone(), registry, letters.clone(), resumed))
+        Ok(store::Source::new(rows, dir, kept_ms, clock.clone(), registry, letters.clone(), resumed))
     });
     let store = store.transpose()?;
     let (kafka, database) = (kafka.transpose()?, postgres.clone());
@@ -155,7 +156,7 @@ pub(crate) fn of_postgres(postgres: &config::Postgres, config: &Config) -> postg
             Some(_) => postgres::Acknowledge::AfterCheckpoint,
             None => postgres::Acknowledge::WhenFed,
         },
-        window_ms: config.rules.window_ms,
+        kept_ms: config.rules.orders_kept_ms(),
         ..postgres.clone()
     }
 }

@@ -1,8 +1,5 @@
 //! Orders and their lines become purchases; purchases in the window become distinct buyers per product.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-
 use differential_dataflow::VecCollection;
 use differential_dataflow::operators::CountTotal;
 use timely::dataflow::StreamVec;
@@ -10,7 +7,7 @@ use timely::dataflow::StreamVec;
 use super::erased_orders::{LinesByOrder, LivingOrders};
 use super::purchases::stated::{Stated, counted};
 use crate::ids::ProductKey;
-use crate::ops::window::{Purchase, buyers_in_window};
+use crate::ops::window::{LateLines, Purchase, buyers_in_window};
 use crate::rules::PurchaseSource;
 use crate::time::{Diff, Millis, Time};
 use crate::trace::arranged::by_self;
@@ -30,13 +27,13 @@ pub(super) fn purchases<'s>(
 }
 
 /// (product, distinct buyers in the window), in the worker that the product routes to; products without buyers are
-/// absent. The window's edge follows `now`, which every worker receives. `late` counts lines that had left the window when
-/// they arrived.
+/// absent. The window's edge follows `now`, which every worker receives. `late` counts lines that
+/// came too late for everything.
 pub(super) fn count<'s>(
     purchases: VecCollection<'s, Time, Purchase, Diff>,
     now: StreamVec<'s, Time, Time>,
     window_ms: Millis,
-    late: Arc<AtomicU64>,
+    late: LateLines,
 ) -> VecCollection<'s, Time, (ProductKey, Diff), Diff> {
     let gained = buyers_in_window(purchases, now, window_ms, late);
     by_self(gained, "BuyersByProduct", |product| product.route()).count_total()

@@ -66,7 +66,7 @@ impl Index for Purchases {
     type Count = Diff;
 
     fn is_on(rules: &Rules) -> bool {
-        rules.buy_again.enabled || rules.features.enabled
+        rules.counts_older_purchases()
     }
 
     fn route(user: &UserKey) -> u64 {

@@ -7,9 +7,6 @@
 //!               └▶ shadow's window, if it differs ─▶ buyers, with the shadow's rules ─▶ lists of the shadow
 //! ```
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-
 use differential_dataflow::VecCollection;
 use timely::dataflow::StreamVec;
 
@@ -17,7 +14,7 @@ use super::buyers;
 use super::effective_rules::Effective;
 use crate::ids::ProductKey;
 use crate::merchandising::{RuleId, RuleVersion};
-use crate::ops::window::Purchase;
+use crate::ops::window::{LateLines, Purchase};
 use crate::rules::{ListSet, Rules};
 use crate::time::{Diff, Time};
 use crate::trace::arranged::{ByKey, by_key_in_place};
@@ -45,8 +42,8 @@ pub(super) struct Sellers<'s> {
 }
 
 impl<'s> Sellers<'s> {
-    /// The sellers of the live lists. `late` counts order lines that had left the window when they arrived.
-    pub(super) fn live(rows: &SoldRows<'s>, rules: &Rules, late: Arc<AtomicU64>) -> Self {
+    /// The sellers of the live lists. `late` counts order lines that came too late for everything.
+    pub(super) fn live(rows: &SoldRows<'s>, rules: &Rules, late: LateLines) -> Self {
         let buyers = buyers::count(rows.purchases.clone(), rows.now.clone(), rules.window_ms, late);
         Sellers {
             rules: *rules,
@@ -65,7 +62,7 @@ impl<'s> Sellers<'s> {
             return Sellers { rules, buyers, buyers_by_product, merchandising };
         }
         // Lines that the shop's lists count are not late.
-        let buyers = buyers::count(rows.purchases.clone(), rows.now.clone(), rules.window_ms, Arc::default());
+        let buyers = buyers::count(rows.purchases.clone(), rows.now.clone(), rules.window_ms, LateLines::default());
         let buyers_by_product = by_key_in_place(buyers.clone(), "ShadowBuyersCounted");
         Sellers { rules, buyers, buyers_by_product, merchandising }
     }

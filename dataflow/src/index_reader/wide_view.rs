@@ -127,7 +127,10 @@ impl<'a> WideView<'a> {
     ) -> Vec<Repeat> {
         let mut orders = OrdersOfUser::default();
         let purchases = self.own.snapshot().indexes.get::<Purchases>();
-        rows::first_values(purchases, &user, self.as_of(), |bought, _| orders.take(bought));
+        let (rules, as_of) = (self.rules(), self.as_of());
+        rows::first_values(purchases, &user, as_of, |bought, _| {
+            rules.keeps_order(bought.order().0, as_of) && orders.take(bought)
+        });
         orders.rank(
             size,
             |product| self.sales(product),

@@ -55,14 +55,21 @@ struct Round {
     now: Option<Time>,
 }
 
+/// Lines that count nowhere because they came too late.
+#[derive(Clone, Default)]
+pub struct LateLines {
+    /// How long orders are kept. A line of an older order is late; one that has only left the window is not.
+    pub kept_ms: Millis,
+    /// The number of late lines.
+    pub count: Arc<AtomicU64>,
+}
+
 /// The products that gain (+) or lose (-) distinct buyers.
-///
-/// `late` counts lines that had left the window when they arrived.
 pub fn buyers_in_window<'s>(
     purchases: VecCollection<'s, Time, Purchase, Diff>,
     now: StreamVec<'s, Time, Time>,
     window_ms: Millis,
-    late: Arc<AtomicU64>,
+    late: LateLines,
 ) -> VecCollection<'s, Time, ProductKey, Diff> {
     let route = Exchange::new(|(line, _, _): &(Purchase, Time, Diff)| line.user.route() ^ line.product.route());
     purchases
@@ -112,11 +119,11 @@ struct Window {
     /// All lines. Lines beyond the horizon do not count yet.
     lines: ByExpiry,
     buyers: LiveLines,
-    late: Arc<AtomicU64>,
+    late: LateLines,
 }
 
 impl Window {
-    fn new(window_ms: Millis, late: Arc<AtomicU64>) -> Self {
+    fn new(window_ms: Millis, late: LateLines) -> Self {
         Window { window_ms, now: 0, lines: ByExpiry::default(), buyers: LiveLines::default(), late }
     }
 
@@ -156,8 +163,10 @@ impl Window {
     fn line(&mut self, line: Purchase, diff: Diff, changes: &mut Vec<(ProductKey, Diff)>) {
         let expiry = line.created_at.saturating_add(self.window_ms);
         if expiry <= self.now {
-            // A retraction of a line that has left the window changes nothing either.
-            self.late.fetch_add(u64::try_from(diff).unwrap_or(0), Ordering::Relaxed);
+            // It is not held. A retraction of a line that has left the window changes nothing either.
+            if line.created_at.saturating_add(self.late.kept_ms) <= self.now {
+                self.late.count.fetch_add(u64::try_from(diff).unwrap_or(0), Ordering::Relaxed);
+            }
             return;
         }
         let Purchase { product, user, .. } = line;
@@ -177,7 +186,7 @@ mod tests {
     fn window() -> (Window, Purchase) {
         let ids = Dictionary::new(Ids::new([0; 16]));
         let line = Purchase { product: ids.product("lamp").unwrap(), user: ids.user("ada"), created_at: 100 };
-        (Window::new(50, Arc::default()), line)
+        (Window::new(50, LateLines { kept_ms: 80, ..LateLines::default() }), line)
     }
 
     fn turn(window: &mut Window, lines: &[(Purchase, Diff)], now: Time) -> Vec<Diff> {
@@ -191,7 +200,18 @@ mod tests {
         assert_eq!(turn(&mut window, &[(line, 1)], 149), [1]);
         assert_eq!(turn(&mut window, &[], 150), [-1]);
         assert_eq!(turn(&mut window, &[(line, 1)], 150), []);
-        assert_eq!(window.late.load(Ordering::Relaxed), 1);
+        assert!(window.buyers.is_empty() && window.lines.is_empty());
+    }
+
+    #[test]
+    fn a_line_outside_of_the_window_is_not_held_and_late_only_if_its_order_is_not_kept() {
+        let (mut window, line) = window();
+        let mut late = |now| {
+            assert_eq!(turn(&mut window, &[(line, 1)], now), []);
+            assert!(window.buyers.is_empty() && window.lines.is_empty());
+            window.late.count.load(Ordering::Relaxed)
+        };
+        assert_eq!([150, 179, 180].map(&mut late), [0, 0, 1]);
     }
 
     #[test]

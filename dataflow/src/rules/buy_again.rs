@@ -3,8 +3,8 @@
 use settings::{Kind, Value};
 
 settings::section! {
-    /// Products that a user bought before, in the order in which the user is likely to buy them again. From the orders
-    /// that the tables hold. docs/lists.md defines it.
+    /// Products that a user bought before, in the order in which the user is likely to buy them again. From the
+    /// orders of the last `features.days`. docs/lists.md defines it.
     #[derive(Copy)]
     pub struct BuyAgain in "models.buy_again" {
         /// Whether purchases are kept by user. While this is off it costs nothing.

@@ -27,7 +27,8 @@ settings::section! {
         /// How long the features of a user and a product outlast their latest event: so many whole days in UTC after its
         /// day. Then they are dropped whole, and their memory is taken back; later events count anew. The counts of a user
         /// and a key of `metadata` are dropped likewise. An event that is older when it is read counts in no feature.
-        /// Orders follow `rules.window_days`. 0: for ever.
+        /// Orders and purchase events are kept so long from their own time on, but not shorter than `rules.window_days`, while
+        /// features or `models.buy_again` are on. 0: for ever.
         days: Day = 365, "days", whole(0, 3650);
         /// Keys of an event's `metadata` whose values are counted for each user, such as ["device", "referrer"]: the
         /// feature `user_metadata`. An event counts under a key while the setting names it.

@@ -1,6 +1,7 @@
-//! Where purchases are counted from.
+//! Where purchases are counted from, and how long they are kept.
 
-use super::KeyNames;
+use super::{DAY_MS, KeyNames, Rules};
+use crate::time::{Millis, Time};
 
 settings::choice! {
     /// Where purchases are counted from.
@@ -25,4 +26,51 @@ pub struct EventUse {
     pub identities: bool,
     /// The keys of metadata whose values are counted.
     pub metadata: KeyNames,
+}
+
+impl Rules {
+    /// Whether purchases are counted beside the window: by features and "buy again".
+    #[must_use]
+    pub fn counts_older_purchases(&self) -> bool {
+        self.features.enabled || self.buy_again.enabled
+    }
+
+    /// How long an order or a purchase event is kept from its time on: as long as best sellers count it and, if older
+    /// purchases are counted, for `features.days`.
+    #[must_use]
+    pub fn orders_kept_ms(&self) -> Millis {
+        match self.features.days {
+            _ if !self.counts_older_purchases() => self.window_ms,
+            0 => Millis::MAX,
+            days => self.window_ms.max(days * DAY_MS),
+        }
+    }
+
+    /// Whether an order of this time is still kept as of a time. Sources take it out of the tables up to a day later.
+    #[must_use]
+    pub fn keeps_order(&self, created_at: Millis, as_of: Time) -> bool {
+        created_at.saturating_add(self.orders_kept_ms()) > as_of
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::{BuyAgain, Features};
+
+    #[test]
+    fn orders_are_kept_for_the_longest_of_what_counts_them() {
+        let on = |days| Features { enabled: true, days, ..Features::OFF };
+        let buy_again = BuyAgain { enabled: true };
+        let kept = |rules: Rules| rules.orders_kept_ms();
+        let lists = Rules { window_ms: 30 * DAY_MS, features: Features { enabled: false, ..on(365) }, ..Rules::default() };
+        assert_eq!(kept(lists), 30 * DAY_MS);
+        assert_eq!(kept(Rules { buy_again, ..lists }), 365 * DAY_MS);
+        assert_eq!(kept(Rules { features: on(90), ..lists }), 90 * DAY_MS);
+        assert_eq!(kept(Rules { features: on(7), ..lists }), 30 * DAY_MS, "best sellers count it");
+        let ever = Rules { features: on(0), ..lists };
+        assert_eq!((kept(ever), ever.keeps_order(1, Time::MAX - 1)), (Millis::MAX, true));
+        let year = Rules { features: on(365), ..lists };
+        assert_eq!([364, 365].map(|days| year.keeps_order(DAY_MS, days * DAY_MS + DAY_MS)), [true, false]);
+    }
 }

@@ -26,7 +26,7 @@ settings::section! {
         enabled: bool = "off", "word", Kind::Choice(&["off", "on"]) => |word: &Value| word.text() == "on";
         /// Number of products in a history, in a best-seller list and in recommendations. At most `rules.history_depth`.
         list_size: usize = 0, "products", whole(0, 100);
-        /// How long an order counts for the buyers of its products. At most `rules.window_days`: older orders are not kept.
+        /// How long an order counts for the buyers of its products. At most `rules.window_days`.
         window_ms as "window_days": Millis = 0, "days", whole(0, 3650) => |days| u64::from_value(days) * DAY_MS;
         /// Number of categories of a user's history whose best sellers are recommended.
         categories_max: usize = 0, "categories", whole(0, 100);

@@ -9,7 +9,8 @@ use crate::time::{Diff, Millis, Time};
 use crate::trace::arranged::EraseRule;
 
 /// The table of purchases from events. Key: order. Value: the user and the time of the event, and a product. Difference:
-/// the number of events that say so. A row leaves the table with the window. It has rows only if the rules count them.
+/// the number of events that say so. A row leaves the table when the rules keep it no longer. It has rows only if the rules
+/// count them.
 pub struct EventPurchases;
 
 impl Table for EventPurchases {
@@ -31,7 +32,8 @@ impl Table for EventPurchases {
     }
 
     fn expiry((_, ((_, placed), _)): &Pair<Self>, diff: &Diff, (rules, _): (&Rules, Time)) -> Option<(Millis, Diff)> {
-        Some((placed.created_at().saturating_add(rules.window_ms), -diff))
+        let kept_ms = rules.orders_kept_ms();
+        (kept_ms < Millis::MAX).then(|| (placed.created_at().saturating_add(kept_ms), -diff))
     }
 
     fn erasure() -> Option<EraseRule<OrderKey, Self::Value, Diff>> {

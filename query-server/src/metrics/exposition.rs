@@ -131,7 +131,7 @@ fn engine(operations: &Operations, metrics: &mut Metrics) {
     metrics.gauge("vitrine_ready", "1 when answers are complete and fresh", [(vec![], f64::from(u8::from(ready)))]);
     metrics.counter("vitrine_ticks", "Ticks closed", [(vec![], app.ticks.ticks())]);
     let late = app.reader.late_lines();
-    let help = "Order lines that had left the window when they arrived";
+    let help = "Order lines that were older than orders are kept when they arrived";
     metrics.counter("vitrine_late_order_lines", help, [(vec![], late)]);
     let others = app.reader.view_any().metadata_others().into_iter();
     let others = others.map(|(key, events)| (vec![("key", key.as_str().to_owned())], events as f64));

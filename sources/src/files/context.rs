@@ -37,7 +37,7 @@ pub(super) struct FilesContext {
     pub(super) letters: DeadLetterSender,
     pub(super) batches: SyncSender<FileBatch>,
     pub(super) waker: Waker,
-    pub(super) window_ms: Millis,
+    pub(super) kept_ms: Millis,
     /// Which events change rows, beside views and removals.
     pub(super) used: EventUse,
     pub(super) stop: Stop,

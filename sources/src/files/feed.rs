@@ -80,12 +80,11 @@ impl FilesFeed {
         files: impl FnOnce() -> Vec<Box<dyn FollowedFile>> + Send + 'static,
     ) {
         let (clock, dictionary, status) = (source.clock.clone(), worker.dictionary.clone(), source.status.clone());
-        let (letters, waker, window_ms) = (source.letters.clone(), worker.waker.clone(), source.settings.window_ms);
+        let (letters, waker, kept_ms) = (source.letters.clone(), worker.waker.clone(), source.settings.kept_ms);
         let (dir, poll, used) = (source.settings.dir.clone(), source.settings.poll, source.settings.used.clone());
         self.batches.push(ReadAhead::start(name, &source.status, |batches| {
             move |stop| {
-                let context =
-                    FilesContext { clock, dictionary, status, letters, batches, waker, window_ms, used, stop };
+                let context = FilesContext { clock, dictionary, status, letters, batches, waker, kept_ms, used, stop };
                 if name == EVENTS && context.used.features && erasures::send(&dir, poll, &context).is_err() {
                     return;
                 }

@@ -48,5 +48,5 @@ impl TableRows for OrdersFile {
 }
 
 fn is_live(created_at: Millis, context: &RowContext<'_>) -> bool {
-    created_at.saturating_add(context.window_ms) > context.now
+    created_at.saturating_add(context.kept_ms) > context.now
 }

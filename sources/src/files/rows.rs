@@ -43,18 +43,18 @@ pub(super) trait TableRows {
 /// The context of reading a line.
 pub(super) struct RowContext<'a> {
     pub(super) dictionary: &'a Dictionary,
-    /// The present: rows that have left the window by then do not count. In a replay it is the first step.
+    /// The present: orders that are kept no longer by then do not count. In a replay it is the first step.
     pub(super) now: Millis,
     /// The latest time that a row may have. In a replay each step has its own present, so that any time is accepted.
     pub(super) latest: Millis,
-    pub(super) window_ms: Millis,
+    pub(super) kept_ms: Millis,
 }
 
 impl<'a> RowContext<'a> {
     pub(super) fn now(context: &'a FilesContext) -> Self {
         let now = context.now();
         let latest = now.saturating_add(TimeBounds::FUTURE_MAX_DEFAULT);
-        RowContext { dictionary: &context.dictionary, now, latest, window_ms: context.window_ms }
+        RowContext { dictionary: &context.dictionary, now, latest, kept_ms: context.kept_ms }
     }
 }
 

@@ -14,6 +14,7 @@ use super::rows::{CsvColumns, RowContext, TableLine, TableRows};
 use crate::file_position::{FilePosition, read_at};
 use crate::file_tail::{FileSpan, FileTail, TailChange};
 use crate::refusals::Refusals;
+use crate::retention;
 use crate::row_store::RowStore;
 use crate::side_thread::Stopped;
 
@@ -23,11 +24,8 @@ const ROWS_MAX: usize = 4096;
 /// Lines of a rewritten file between two checks of the stop signal.
 const CHECK_EVERY: usize = 4096;
 
-/// Rows that have left the window are removed this many times per window.
+/// Rows of orders that are kept no longer are removed this many times in the time for which orders are kept.
 const SWEEPS: Millis = 720;
-
-/// The least time between two such sweeps, in milliseconds.
-const SWEEP_MS_MIN: Millis = 1000;
 
 /// One followed table.
 pub(super) struct FileTable<R: TableRows> {
@@ -174,13 +172,13 @@ impl<R: TableRows> FileTable<R> {
         Ok(None)
     }
 
-    /// Removes rows that have left the window.
+    /// Removes rows of orders that are kept no longer.
     fn sweep(&mut self, context: &FilesContext) -> Result<(), Stopped> {
         let reading = RowContext::now(context);
         if reading.now < self.sweep_at {
             return Ok(());
         }
-        self.sweep_at = reading.now + (reading.window_ms / SWEEPS).max(SWEEP_MS_MIN);
+        self.sweep_at = reading.now + retention::sweep_every(reading.kept_ms, SWEEPS);
         let mut gone = Vec::new();
         self.store.keep(|row, ()| R::lives(row, &reading), &mut |row, (), diff| gone.push((row, diff)));
         if gone.is_empty() {

@@ -80,8 +80,8 @@ settings::section! {
         rules: RuleTable, below;
         /// When the server may forget its log.
         acknowledge: Acknowledge, fixed(Acknowledge::WhenFed);
-        /// How long an order counts, in milliseconds: older ones are not read.
-        window_ms: Millis, fixed(Rules::default().window_ms);
+        /// How long an order is kept from its time on, in milliseconds: older ones are not read.
+        kept_ms: Millis, fixed(Rules::default().orders_kept_ms());
         /// The longest wait for a connection, where the connection string names no `connect_timeout`.
         connect_timeout: Duration, fixed(Duration::from_secs(5));
         /// The longest time one statement that reads a table may take; the server ends it.
@@ -175,7 +175,7 @@ impl Settings {
 
     /// Which times count at `now`.
     pub(crate) fn span(&self, now: Millis) -> OrderWindow {
-        OrderWindow { now, window_ms: self.window_ms }
+        OrderWindow { now, kept_ms: self.kept_ms }
     }
 }
 

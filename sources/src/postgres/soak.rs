@@ -77,7 +77,7 @@ impl Shop {
 
     fn hour(&mut self, hour: u64) -> ChangeSet {
         let now = START + hour * HOUR_MS;
-        let span = OrderWindow { now, window_ms: Rules::default().window_ms };
+        let span = OrderWindow { now, kept_ms: Rules::default().orders_kept_ms() };
         let mut change = ChangeSet::default();
         let mut edits = Vec::new();
         for number in hour * ORDERS_AN_HOUR..(hour + 1) * ORDERS_AN_HOUR {

@@ -1,4 +1,4 @@
-//! Orders, lines and catalogue of a replay: each row enters at its time and leaves with the window.
+//! Orders, lines and catalogue of a replay: each row enters at its time and leaves when orders are kept no longer.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -38,7 +38,7 @@ impl ReplayTables {
         orders.dedup();
         lines.sort_unstable();
         lines.dedup();
-        let end = |created_at: Millis| created_at.saturating_add(bounds.window_ms);
+        let end = |created_at: Millis| created_at.saturating_add(bounds.kept_ms);
         // If the table has no key, an id may name several orders: its lines count as long as any of them.
         let mut times: HashMap<OrderKey, (Millis, Millis), RandomState> = HashMap::default();
         for order in &orders {
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn only_orders_that_count_at_some_step_are_read() {
-        let bounds = ReplayBounds { from: 100, until: 200, window_ms: 30 };
+        let bounds = ReplayBounds { from: 100, until: 200, kept_ms: 30 };
         let counting: Vec<Millis> = [70, 71, 200, 201].into_iter().filter(|at| bounds.counts(*at)).collect();
         assert_eq!(counting, [71, 200]);
     }

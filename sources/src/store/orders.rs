@@ -1,4 +1,4 @@
-//! Orders and their lines, as long as they are in the window.
+//! Orders and their lines, as long as orders are kept.
 
 use std::collections::HashSet;
 
@@ -30,7 +30,7 @@ impl StoreOrders {
         held
     }
 
-    /// Begins to read all rows of the window.
+    /// Begins to read all orders that are kept.
     pub(super) fn begin(&mut self) -> OrdersReading<'_> {
         OrdersReading { orders: self.orders.begin(), lines: self.lines.begin() }
     }
@@ -86,7 +86,7 @@ impl StoreOrders {
     }
 }
 
-/// A reading of all rows of the window. Dropped unfinished, nothing has changed.
+/// A reading of all orders that are kept. Dropped unfinished, nothing has changed.
 pub(super) struct OrdersReading<'o> {
     orders: Refresh<'o, OrderKey, (UserKey, Placed)>,
     lines: Refresh<'o, RowKey, (OrderKey, ProductKey)>,

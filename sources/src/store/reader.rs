@@ -17,13 +17,11 @@ use super::shop_files::ShopFiles;
 use super::{NAME, POLL, Resumed, Source};
 use crate::fault::Fault;
 use crate::refusals::Refusals;
+use crate::retention;
 use crate::side_thread::{Stop, Stopped};
 
-/// Rows that have left the window are removed this many times per window.
+/// Orders that are kept no longer are removed this many times in the time for which orders are kept.
 const SWEEPS: Millis = 720;
-
-/// The least time between two such sweeps, in milliseconds.
-const SWEEP_MS_MIN: Millis = 1000;
 
 pub(super) struct StoreReader {
     store: Arc<dyn Follow>,
@@ -40,7 +38,7 @@ pub(super) struct StoreReader {
     /// States of files that hold once the changes of the store up to now are fed.
     file_states: Vec<(usize, State)>,
     refusals: Refusals,
-    window_ms: Millis,
+    kept_ms: Millis,
     sweep_at: Millis,
     /// The last change that was read; none before all rows were read, and after changes were lost.
     last: Option<i64>,
@@ -69,7 +67,7 @@ impl StoreReader {
             files: ShopFiles::new(source.files.as_deref()),
             file_states: Vec::new(),
             refusals: Refusals::default(),
-            window_ms: source.window_ms,
+            kept_ms: source.kept_ms,
             sweep_at: 0,
             last: None,
             failing: None,
@@ -94,7 +92,7 @@ impl StoreReader {
     fn turn(&mut self) -> Result<Option<(StoreBatch, Vec<Refused>)>, FollowError> {
         let held = Some(self.dictionary.hold());
         let now = self.clock.now();
-        let cutoff = now.saturating_sub(self.window_ms);
+        let cutoff = now.saturating_sub(self.kept_ms);
         let mut refused = Vec::new();
         let states = self.files.turn(&*self.store, i64::try_from(now).unwrap_or(i64::MAX));
         self.file_states.extend(states);
@@ -157,11 +155,11 @@ impl StoreReader {
         catalogue.finish(&mut changes.catalogue);
     }
 
-    /// Removes rows that have left the window.
+    /// Removes orders that are kept no longer.
     fn sweep(&mut self, now: Millis, cutoff: Millis) -> Option<(StoreBatch, Vec<Refused>)> {
         let mut changes = TableChanges::default();
         if now >= self.sweep_at {
-            self.sweep_at = now + (self.window_ms / SWEEPS).max(SWEEP_MS_MIN);
+            self.sweep_at = now + retention::sweep_every(self.kept_ms, SWEEPS);
             self.orders.sweep(cutoff, &mut changes);
             self.catalogue.forget(&self.orders, now, cutoff, &mut changes.catalogue);
         }

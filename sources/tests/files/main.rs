@@ -35,7 +35,7 @@ fn a_directory_may_come_later() {
     let later = dir.path("later");
     fs::remove_dir(&later).unwrap();
     let settings = sources::files::Settings::new(&later, dataflow::rules::Rules::default().window_ms);
-    let shop = running::Running::start(settings.window_ms, 1, |clock, status, letters| {
+    let shop = running::Running::start(settings.kept_ms, 1, |clock, status, letters| {
         let source = sources::files::Source::new(settings, clock, status, letters);
         Box::new(move |worker| source.open(worker))
     });

@@ -51,7 +51,7 @@ impl Dir {
 
     pub(crate) fn shop_of(&self, workers: usize) -> Shop {
         let settings = Settings::new(self.0.path(), dataflow::rules::Rules::default().window_ms);
-        Shop(Running::start(settings.window_ms, workers, |clock, status, letters| {
+        Shop(Running::start(settings.kept_ms, workers, |clock, status, letters| {
             let source = Source::new(settings, clock, status, letters);
             Box::new(move |worker| source.open(worker))
         }))

@@ -51,7 +51,7 @@ fn letter(shop: &Shop, table: &str, reason: &str, words: &[&str]) -> DeadLetter 
 /// What a replay finds: the number of rows, and the reasons for which others were refused.
 fn replayed(settings: Settings) -> (u64, Vec<&'static str>) {
     let now = Clock::default().now();
-    let asked = ReplayBounds { from: now, until: now + 1000, window_ms: Rules::default().window_ms };
+    let asked = ReplayBounds { from: now, until: now + 1000, kept_ms: Rules::default().window_ms };
     let letters = Arc::new(Mutex::new(Vec::new()));
     let refused: LetterHandler = {
         let letters = letters.clone();

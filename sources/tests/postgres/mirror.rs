@@ -160,7 +160,7 @@ impl Mirror {
         kept.iter().for_each(|kept| clock.forward(kept.tick.saturating_sub(clock.now())));
         let status = Arc::new(SourceRegistry::default());
         let (letters_in, letters) = sync_channel(100);
-        let (url, window_ms) = (settings.url.expose().to_owned(), settings.window_ms);
+        let (url, window_ms) = (settings.url.expose().to_owned(), settings.kept_ms);
         let source = Source::new(settings, clock.clone(), &status, letters_in, kept.map(Kept::resumed));
         let source = Arc::new(source.unwrap());
         let dictionary = Arc::new(Dictionary::new(Ids::new([7; 16])));

@@ -62,7 +62,7 @@ fn policies_that_could_hide_rows_are_told_before_any_row_is_read() {
         drop(mirror);
         execute(&url, "ALTER ROLE policies_reader NOBYPASSRLS");
     }
-    let asked = ReplayBounds { from: 0, until: i64::MAX.cast_unsigned(), window_ms: 1 };
+    let asked = ReplayBounds { from: 0, until: i64::MAX.cast_unsigned(), kept_ms: 1 };
     let dictionary = Arc::new(Dictionary::new(Ids::new([7; 16])));
     let refused: LetterHandler = Arc::new(|letter| panic!("{letter:?}"));
     let read = range::read(mirror::settings(&reading), asked, &dictionary, &SourceRegistry::default(), &refused);

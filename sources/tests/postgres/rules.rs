@@ -29,7 +29,7 @@ fn with_table(url: &str) -> Settings {
 }
 
 fn open(settings: &Settings, resumed: Vec<(RuleId, RuleVersion)>) -> Running {
-    Running::start(settings.window_ms, 2, |clock, status, letters| {
+    Running::start(settings.kept_ms, 2, |clock, status, letters| {
         let source = Source::new(settings, clock, status, letters, resumed).unwrap().expect("there is a table");
         Box::new(move |worker| source.open(worker))
     })

@@ -49,7 +49,7 @@ impl Shop {
     }
 
     pub(crate) fn with(settings: Settings, workers: usize) -> Shop {
-        Shop(Running::start(settings.window_ms, workers, |clock, status, letters| {
+        Shop(Running::start(settings.kept_ms, workers, |clock, status, letters| {
             let source = Source::new(settings, clock, status, letters, None).unwrap();
             Box::new(move |worker| source.open(worker))
         }))

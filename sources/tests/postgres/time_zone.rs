@@ -32,7 +32,7 @@ fn both(url: &str, zone: Option<&str>, window_ms: u64) -> [Settings; 2] {
     [mirror::settings(url), Settings { refresh: Duration::from_millis(100), ..shop::settings(url) }].map(
         |mut settings| {
             settings.tables.orders.time_zone = zone.map(str::to_owned);
-            Settings { window_ms, ..settings }
+            Settings { kept_ms: window_ms, ..settings }
         },
     )
 }

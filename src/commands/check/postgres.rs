@@ -19,7 +19,7 @@ const LIMITS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '1s'";
 
 const MAKE: &str = "vitrine generate --to services --empty --config FILE";
 
-pub(super) fn check(postgres: &Postgres, window_ms: u64, report: &mut CheckReport<impl Write>) -> io::Result<()> {
+pub(super) fn check(postgres: &Postgres, kept_ms: u64, report: &mut CheckReport<impl Write>) -> io::Result<()> {
     let target = target(postgres);
     let mut client = match connect(&target) {
         Ok(client) => client,
@@ -53,7 +53,7 @@ pub(super) fn check(postgres: &Postgres, window_ms: u64, report: &mut CheckRepor
     }
     rules(&mut client, postgres, report)?;
     if fit && postgres.mode != Mode::Refresh {
-        let source = Settings { window_ms, ..postgres.clone() };
+        let source = Settings { kept_ms, ..postgres.clone() };
         follows(&mut client, &target, &source, report)
     } else {
         wal_level(&mut client, report)

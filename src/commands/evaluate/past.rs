@@ -38,7 +38,7 @@ pub(super) struct Found {
 
 /// Walks through the records up to `until`, and asks before each view from `from` on.
 pub(super) fn run(config: &Config, lists: ListMaker, from: Time, until: Time) -> anyhow::Result<Found> {
-    let bounds = ReplayBounds { from, until, window_ms: config.rules.window_ms };
+    let bounds = ReplayBounds { from, until, kept_ms: config.rules.orders_kept_ms() };
     let registry = Arc::new(SourceRegistry::default());
     let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)));
     // Refused records are counted by the registry, and a replay writes them.

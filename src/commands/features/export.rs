@@ -44,7 +44,7 @@ impl Export {
     pub fn run(&self, config: Config) -> anyhow::Result<String> {
         super::format(&self.out)?;
         let rules = super::rules(&config);
-        let bounds = ReplayBounds { from: self.at, until: self.at, window_ms: rules.window_ms };
+        let bounds = ReplayBounds { from: self.at, until: self.at, kept_ms: rules.orders_kept_ms() };
         let registry = Arc::new(SourceRegistry::default());
         let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)).remembering_users());
         // Refused records are counted by the registry.
@@ -94,7 +94,7 @@ impl UserWriter<'_> {
             let mut writer = FeatureWriter::new(format, file, columns, *at)?;
             for (id, user) in &users {
                 let of = view.features_of(*user, sums.then(|| reader.attributes()));
-                // A user whose orders have all left the window has nothing.
+                // A user of whom only orders are left that are kept no longer has nothing.
                 if of.last_at.is_some() || !of.products.is_empty() {
                     let cells = features.iter().map(|feature| feature.cell(&of, RowProduct::All, dictionary));
                     writer.row(id, cells.collect())?;

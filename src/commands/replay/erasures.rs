@@ -37,7 +37,7 @@ pub(super) fn read(
 ) -> anyhow::Result<ReplayErasures> {
     // An erasure is dated after the latest event of its user, which may be ahead of this clock.
     let until = wall_ms().saturating_add(AHEAD_MS);
-    let bounds = ReplayBounds { from: until, until, window_ms: config.rules.window_ms };
+    let bounds = ReplayBounds { from: until, until, kept_ms: config.rules.orders_kept_ms() };
     // The records are read once more by the replay, which counts them and writes their dead letters.
     let (registry, refused): (_, LetterHandler) = (SourceRegistry::default(), Arc::new(|_| {}));
     let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)));

@@ -50,7 +50,7 @@ fn run(range: Range) -> Result<(), String> {
 /// Replays steps, so many records at a time.
 pub(crate) fn run_steps(range: Range, steps: &[Time], batch: usize, observer: &mut dyn Observer) -> Result<(), String> {
     let (from, until) = (steps[0], steps[steps.len() - 1]);
-    let bounds = ReplayBounds { from, until, window_ms: 1 };
+    let bounds = ReplayBounds { from, until, kept_ms: 1 };
     let registry = SourceRegistry::default();
     let open = move |seat: WorkerContext| {
         let past = range.open(&seat, bounds, &registry, &(Arc::new(|_| {}) as sources::replay::LetterHandler))?;

@@ -21,6 +21,7 @@ use crate::erased_users::ErasedUsers;
 use crate::graph_part::GraphPart;
 use crate::ids::{ProductKey, UserKey};
 use crate::ops::periods::Periods;
+use crate::ops::window::LateLines;
 use crate::publish::IndexTraces;
 use crate::rules::{PurchaseSource, Rules};
 use crate::source_status::EventObserver;
@@ -181,7 +182,8 @@ impl<'s> Wiring<'s> {
 
 impl<'s> ListInputs<'s> {
     fn new(sold: &SoldRows<'s>, stamps: ByKey<'s, UserKey, ProductKey, Stamp>, plan: &Plan) -> Self {
-        let live = Sellers::live(sold, &plan.rules, plan.late_lines.clone());
+        let late = LateLines { kept_ms: plan.rules.orders_kept_ms(), count: plan.late_lines.clone() };
+        let live = Sellers::live(sold, &plan.rules, late);
         let shadow = plan.rules.shadow.enabled.then(|| live.shadow(sold));
         let histories = history::places(stamps, &plan.rules);
         let periods = Periods::new(plan.rules.co_views.every_ms, plan.restored_at).with_ticks(plan.ticks_per_ms);

@@ -195,6 +195,9 @@ impl<'v> FoundUsers<'_, 'v> {
         rows::values_at(indexes.get::<UserProducts>(), interactions.of(number), as_of, &mut buffers.interacted);
         rows::values_at(indexes.get::<OpenSessions>(), sessions.of(number), as_of, &mut buffers.held);
         rows::values_at(indexes.get::<Purchases>(), purchases.of(number), as_of, &mut buffers.bought);
+        let rules = view.rules();
+        // In the tables an order may outlast its time a little.
+        buffers.bought.retain(|(row, _)| rules.keeps_order(row.order().0, as_of));
         let alone_at = buffers.make_products(view.definition(), &mut of.products);
         of.last_at = alone_at.max(last_at(&of.products));
         buffers.make_sums(view, wanted, of);

@@ -76,7 +76,7 @@ pub struct FeatureWalk<'a> {
     touched: Vec<ProductKey>,
 }
 
-/// The rows of a user that features are made from.
+/// The rows of a user that features are made from. In a replay orders leave the tables in the tick in which their time is over.
 struct UserRows {
     interacted: MovingRows<ProductKey, Activity>,
     held: MovingRows<SessionEvent, Diff>,

@@ -28,7 +28,7 @@ pub(super) fn read(
     status: &SourceStatus,
     refused: &LetterHandler,
 ) -> Result<ReplayTables, RangeError> {
-    let reading = RowContext { dictionary, now: bounds.from, latest: Millis::MAX, window_ms: bounds.window_ms };
+    let reading = RowContext { dictionary, now: bounds.from, latest: Millis::MAX, kept_ms: bounds.kept_ms };
     let mut tables = ReplayTables::default();
     let scan = |name: &'static str| {
         let (path, file, to) = range.table(name)?;

@@ -46,7 +46,7 @@ pub struct FollowingParts<D> {
     /// The keys of ids.
     pub dictionary: Arc<Dictionary>,
     /// How long an order counts.
-    pub window_ms: Millis,
+    pub kept_ms: Millis,
     /// The service clock.
     pub clock: Arc<dyn ServiceClock>,
     /// Where refused rows go.
@@ -92,10 +92,11 @@ impl<D: Database> Following<D> {
     /// A source that is not connected yet.
     #[must_use]
     pub fn new(parts: FollowingParts<D>) -> Self {
-        let FollowingParts { database, dictionary, window_ms, clock, dead_letters, resumed } = parts;
+        let FollowingParts { database, dictionary, kept_ms, clock, dead_letters, resumed } = parts;
+        let resumed = resumed.map(|rows| rows.keeping(kept_ms));
         let progress =
             Arc::new(resumed.as_ref().map_or_else(ReaderProgress::fresh, |rows| ReaderProgress::resuming(rows.lsn)));
-        let settings = Settings { window_ms, acknowledge: Acknowledge::AfterCheckpoint, ..Settings::default() };
+        let settings = Settings { kept_ms, acknowledge: Acknowledge::AfterCheckpoint, ..Settings::default() };
         let registry = SourceRegistry::default();
         let status = registry.source(NAME);
         let fed = FedState::new(progress.clone(), status.clone(), resumed.as_ref());

@@ -163,7 +163,7 @@ impl TableCache {
         }
     }
 
-    /// Forgets deleted products that nobody has bought for a window.
+    /// Forgets deleted products of which no line was held for as long as orders are kept.
     pub(crate) fn forget_deleted(&mut self, span: OrderWindow, change: &mut Vec<(CatalogueRow, Diff)>) {
         if self.deleted.is_empty() {
             return;

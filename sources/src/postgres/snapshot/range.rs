@@ -108,7 +108,7 @@ fn scan_tables(
     dictionary: &Dictionary,
     scan: &TableScan<'_>,
 ) -> Result<ReplayTables, Error> {
-    let cutoff = asked.from.saturating_sub(asked.window_ms);
+    let cutoff = asked.from.saturating_sub(asked.kept_ms);
     let plan = ReadPlan { settings, snapshot: None, without: [false; 3], cutoff, key: None };
     let (mut state, mut refusals) = (TableReadState::default(), Refusals::default());
     let found = plan.attempts(client, &mut state, scan, |mut opened, unreadable| {

@@ -69,7 +69,7 @@ impl Follower {
         for which in SourceTable::ALL {
             let Some(identity) = check.identity(which) else { continue };
             let now = identity.fingerprint();
-            match self.definitions.0[which as usize].replace(now) {
+            match self.definitions.tables[which as usize].replace(now) {
                 Some(before) if before == now => {}
                 Some(_) => self.spoil(schema_check::another(self.settings.tables.name(which))),
                 // A checkpoint of a version that wrote ids otherwise has none.
@@ -79,6 +79,11 @@ impl Follower {
                 }
                 None => {}
             }
+        }
+        let kept_ms = self.settings.kept_ms;
+        let before = self.definitions.kept_ms.replace(kept_ms);
+        if self.resume.held.is_some() && before.is_none_or(|before| before < kept_ms) {
+            self.spoil("orders are kept for longer than they were when the tables were read".to_owned());
         }
     }
 

@@ -234,7 +234,7 @@ impl Follower {
         self.feed(server, change, Some(held))
     }
 
-    /// The window of orders that count: as of the time of the tables while they catch up, then as of the clock.
+    /// The orders that are kept: as of the time of the tables while they catch up, then as of the clock.
     fn span(&self) -> Option<OrderWindow> {
         let stream = self.stream.as_ref()?;
         let now = if stream.caught_up { Some(self.clock.now()) } else { stream.reached };
@@ -268,13 +268,13 @@ impl Follower {
         Ok(())
     }
 
-    /// Removes orders that have left the window.
+    /// Removes orders that are kept no longer.
     fn pass_time(&mut self, server: &mut dyn LogServer, open_tick: Time) -> Result<(), Error> {
         let Some(mut span) = self.span() else { return Ok(()) };
-        // While another source catches up, lists are as of an earlier time: orders of its window stay.
+        // While another source catches up, lists are as of an earlier time: what is kept then stays.
         span.now = span.now.min(open_tick);
         let mut change = ChangeSet::default();
-        if span.now >= self.swept.saturating_add(sweep_every(span.window_ms)) {
+        if span.now >= self.swept.saturating_add(sweep_every(span.kept_ms)) {
             self.swept = span.now;
             self.cache.sweep(span, &mut change);
         }

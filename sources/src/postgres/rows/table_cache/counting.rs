@@ -67,7 +67,7 @@ mod tests {
     impl Counted {
         fn transact(&mut self, edits: Vec<RowEdit>) -> (u64, u64) {
             let mut change = ChangeSet::default();
-            self.cache.transact(edits, OrderWindow { now: 1000, window_ms: 1000 }, &mut change);
+            self.cache.transact(edits, OrderWindow { now: 1000, kept_ms: 1000 }, &mut change);
             self.cache.count_change(&change);
             let Counts { held, without_order } = self.cache.orphan_lines.counts();
             (held, without_order)

@@ -1,5 +1,5 @@
-//! What time alone changes: orders leave with their lines when they leave the window, and lines wait for their order no
-//! longer than a window.
+//! What time alone changes: orders leave with their lines when they are kept no longer, and lines wait for their order no
+//! longer than orders are kept.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,22 +8,20 @@ use dataflow::time::Millis;
 use foldhash::fast::RandomState;
 
 use crate::postgres::rows::order_window::OrderWindow;
+use crate::retention;
 
 use super::{ChangeSet, TableCache, orders};
 
-/// A window is swept in about so many steps, so that few rows are held beyond it.
-const SWEEPS_PER_WINDOW: Millis = 200;
-
-/// No sweep follows another one faster.
-const SWEEP_EVERY_MIN: Millis = 1000;
+/// The time for which orders are kept is swept in about so many steps, so that few rows are held beyond it.
+const SWEEPS: Millis = 200;
 
 /// Time from one sweep to the next.
-pub(crate) fn sweep_every(window_ms: Millis) -> Millis {
-    (window_ms / SWEEPS_PER_WINDOW).max(SWEEP_EVERY_MIN)
+pub(crate) fn sweep_every(kept_ms: Millis) -> Millis {
+    retention::sweep_every(kept_ms, SWEEPS)
 }
 
 impl TableCache {
-    /// Removes rows that have left the window.
+    /// Removes rows of orders that are kept no longer.
     pub(crate) fn sweep(&mut self, span: OrderWindow, change: &mut ChangeSet) {
         let cutoff = span.cutoff();
         let mut expired: HashSet<OrderKey, RandomState> = HashSet::default();
@@ -86,7 +84,7 @@ mod tests {
     }
 
     fn span(now: Millis) -> OrderWindow {
-        OrderWindow { now, window_ms: WINDOW }
+        OrderWindow { now, kept_ms: WINDOW }
     }
 
     impl Tables {
@@ -220,10 +218,5 @@ mod tests {
         assert!(tables.order("1", ahead + 9000, 7000), "it was due, and is put off");
         assert!(tables.order("0", ahead + 9000, 7000));
         assert_eq!(tables.fed(), (2, 1));
-    }
-
-    #[test]
-    fn sweeps_follow_the_window() {
-        assert_eq!((sweep_every(30 * 24 * 3600 * 1000), sweep_every(1000)), (12_960_000, 1000));
     }
 }

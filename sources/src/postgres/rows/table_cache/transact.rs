@@ -150,7 +150,7 @@ mod tests {
         let mut cache = TableCache::of_log(Some(&resumed));
         let mut transact = |edit| {
             let mut change = ChangeSet::default();
-            cache.transact(vec![edit], OrderWindow { now: 1000, window_ms: 1000 }, &mut change);
+            cache.transact(vec![edit], OrderWindow { now: 1000, kept_ms: 1000 }, &mut change);
             let mut sums: BTreeMap<CatalogueRow, Diff> = BTreeMap::new();
             change.catalogue.into_iter().for_each(|(row, diff)| *sums.entry(row).or_default() += diff);
             sums.retain(|_, diff| *diff != 0);
