@@ -4,6 +4,7 @@
 mod facts;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 
 use dataflow::graph::{BestSellers, History, ListId};
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
@@ -12,15 +13,19 @@ use dataflow::rules::AHEAD_MS;
 use dataflow::time::{Millis, Time};
 
 use crate::server::Tables;
-use crate::world::{RULES, World};
+use crate::world::{KEPT_MS, RULES, World};
 
 pub(crate) use facts::{PlainFacts, PlainFeatures};
 
 /// Products with their number of buyers, best first.
 type Sellers = Vec<(ProductKey, u64)>;
 
+/// By user and product: the least and the most orders that may show. Only the source knows when it removes an order that it
+/// need not keep.
+type Purchases = BTreeMap<(UserKey, ProductKey), [u64; 2]>;
+
 /// Every list at one time.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Shelves {
     histories: BTreeMap<UserKey, Vec<(ProductKey, Millis)>>,
     /// By category; `None` for the general list. Empty lists are left out.
@@ -29,6 +34,7 @@ pub(crate) struct Shelves {
     /// Whether the list is personal, and its products.
     recommended: BTreeMap<UserKey, (bool, Sellers)>,
     features: BTreeMap<UserKey, PlainFeatures>,
+    purchases: Purchases,
 }
 
 impl Shelves {
@@ -45,6 +51,7 @@ impl Shelves {
         }
         shelves.categories_of.retain(|_, categories| !categories.is_empty());
         shelves.rank(world, facts, tables, as_of);
+        shelves.purchases = purchases(world, facts, tables, as_of);
         for &user in &world.users {
             let recommended = shelves.recommend(user);
             shelves.recommended.insert(user, recommended);
@@ -114,6 +121,8 @@ impl Shelves {
             let picks = recommended.picks.iter().map(|pick| (pick.seller.product, pick.seller.buyers()));
             let picks = picks.filter(|(product, _)| is_named(product)).collect();
             shelves.recommended.insert(user, (recommended.kind == Kind::Personalized, picks));
+            let of = view.features(user, None).products.into_iter().filter(|of| of.purchases > 0);
+            shelves.purchases.extend(of.map(|of| ((user, of.product), [of.purchases; 2])));
             drop(view);
             shelves.features.insert(user, PlainFeatures::shown(reader, user));
         }
@@ -148,18 +157,46 @@ impl Shelves {
 
     /// The first difference between the shown and the correct lists.
     pub(crate) fn difference(right: &Shelves, shown: &Shelves) -> Option<String> {
-        if right == shown {
-            return None;
-        }
-        let told = |what: &str, right: String, shown: String| {
-            (right != shown).then(|| format!("{what}: shown {shown}, right is {right}"))
-        };
-        told("histories", format!("{:?}", right.histories), format!("{:?}", shown.histories))
-            .or_else(|| told("catalogue", format!("{:?}", right.categories_of), format!("{:?}", shown.categories_of)))
-            .or_else(|| told("best sellers", format!("{:?}", right.best_sellers), format!("{:?}", shown.best_sellers)))
-            .or_else(|| told("recommended", format!("{:?}", right.recommended), format!("{:?}", shown.recommended)))
-            .or_else(|| told("features", format!("{:?}", right.features), format!("{:?}", shown.features)))
+        differs("histories", &right.histories, &shown.histories)
+            .or_else(|| differs("catalogue", &right.categories_of, &shown.categories_of))
+            .or_else(|| differs("best sellers", &right.best_sellers, &shown.best_sellers))
+            .or_else(|| differs("recommended", &right.recommended, &shown.recommended))
+            .or_else(|| differs("features", &right.features, &shown.features))
+            .or_else(|| wrong_purchases(&right.purchases, &shown.purchases))
     }
+}
+
+fn differs<T: PartialEq + Debug>(what: &str, right: &T, shown: &T) -> Option<String> {
+    (right != shown).then(|| format!("{what}: shown {shown:?}, right is {right:?}"))
+}
+
+fn wrong_purchases(right: &Purchases, shown: &Purchases) -> Option<String> {
+    let of = |purchases: &Purchases, key: &(UserKey, ProductKey)| purchases.get(key).copied().unwrap_or_default();
+    let is_wrong = |key: &&(UserKey, ProductKey)| {
+        let ([least, most], [count, _]) = (of(right, key), of(shown, key));
+        !(least..=most).contains(&count)
+    };
+    let wrong = right.keys().chain(shown.keys()).find(is_wrong)?;
+    Some(format!(
+        "purchases of {wrong:?}: shown {:?}, right is from the first to the second of {:?}",
+        of(shown, wrong)[0],
+        of(right, wrong)
+    ))
+}
+
+/// The orders that count for features: all of them, in the window or not, that the source has not removed.
+fn purchases(world: &World, facts: &PlainFacts, tables: &Tables, as_of: Time) -> Purchases {
+    let mut purchases = Purchases::new();
+    let lines: BTreeSet<&(usize, usize)> = tables.lines.values().collect();
+    for (order, product) in lines {
+        if let Some((user, created_at)) = tables.orders.get(order)
+            && Some(*created_at) > facts.erased_until(*user)
+        {
+            let [least, most] = purchases.entry((world.users[*user], world.products[*product])).or_default();
+            (*least, *most) = (*least + u64::from(created_at + KEPT_MS > as_of), *most + 1);
+        }
+    }
+    purchases
 }
 
 fn by_buyers(list: &mut Sellers) {

@@ -34,7 +34,7 @@ use crate::log::reading::{Broker, Client};
 use crate::log::{SharedLog, TOPICS};
 use crate::plant::Plant;
 use crate::server::{Connection, SharedServer};
-use crate::world::{self, ID_KEY, RULES, WINDOW_MS};
+use crate::world::{self, ID_KEY, KEPT_MS, RULES};
 
 pub(crate) use database::RowsAt;
 
@@ -339,7 +339,7 @@ fn tables(
     Ok(Following::new(simulation::FollowingParts {
         database: Connection(outside.server.clone()),
         dictionary: dictionary.clone(),
-        kept_ms: RULES.orders_kept_ms(),
+        kept_ms: KEPT_MS,
         clock: Arc::new(clock.clone()),
         dead_letters,
         resumed: restored.map(resumed).transpose()?,

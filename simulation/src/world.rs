@@ -20,6 +20,10 @@ pub(crate) const MERCH_RULES: usize = 3;
 /// How long an order counts.
 pub(crate) const WINDOW_MS: Millis = 60_000;
 
+/// How long the source keeps orders: longer than they count for best sellers, as it does where features count them. The number
+/// of days of features is too long for a simulation, so the graph itself never leaves one out.
+pub(crate) const KEPT_MS: Millis = 90_000;
+
 /// How long a view counts.
 pub(crate) const HISTORY_MS: Millis = 45_000;
 

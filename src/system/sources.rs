@@ -69,7 +69,8 @@ pub(super) fn make(
     let rules = rule_table(config, origin, registry, letters)?;
     let files = config.files.as_ref().map(|files| {
         let (used, tables) = (config.rules.event_use(), config.store.is_none());
-        let settings = files::Settings { used, tables, ..files::Settings::new(&files.dir, config.rules.orders_kept_ms()) };
+        let settings =
+            files::Settings { used, tables, ..files::Settings::new(&files.dir, config.rules.orders_kept_ms()) };
         files::Source::new(settings, clock.clone(), registry, letters.clone())
     });
     let store = rows.map(|rows| -> anyhow::Result<_> {

@@ -71,8 +71,9 @@ pub(crate) fn with_interactions(histories: impl Strategy<Value = History>) -> im
                 let [order, user, product] =
                     [(ids[0], orders), (ids[1], users), (ids[2], products)].map(|(id, of)| id.index(of));
                 let tick = tick.index(ends.len());
-                // It leaves the window around the end of some tick.
-                let at = (leaves.get(&ends) + around).saturating_sub(1 + history.rules.window_ms).min(ends[tick]);
+                // It leaves the window, or is kept no longer, around the end of some tick.
+                let lasts = if has_pauses { days * DAY_MS } else { history.rules.window_ms };
+                let at = (leaves.get(&ends) + around).saturating_sub(1 + lasts).min(ends[tick]);
                 let update = Update::EventPurchase { order, user, product, at };
                 history.ticks[tick].given.push(Handed { hand: usize::from(hand), update });
             }

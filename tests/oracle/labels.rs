@@ -82,8 +82,8 @@ impl Story {
             let (user, product, at) = (dice.below(DOMAIN.users), dice.below(DOMAIN.products), time(&mut dice));
             story.line("orders.csv", &format!("{order},user {user},product {product},1,{at}"));
             let placed = Placed::new(at, true);
-            story.update((at, at + WINDOW_MS), Update::Order { order, user, placed, diff: 1 });
-            story.update((at, at + WINDOW_MS), Update::Line { order, product, diff: 1 });
+            story.update((at, Time::MAX), Update::Order { order, user, placed, diff: 1 });
+            story.update((at, Time::MAX), Update::Line { order, product, diff: 1 });
         }
         for _ in 0..60 {
             // The last user and the last product are never heard of.
@@ -310,7 +310,7 @@ fn config(dir: &Path, days: u64) -> Config {
 fn each_row_of_labels_gets_what_happened_before_its_time() {
     let world = World::new(DOMAIN);
     for seed in 0..4 {
-        let (story, days) = (Story::random(seed), seed % 3);
+        let (story, days) = (Story::random(seed), [0, 1, 2, 4][seed as usize]);
         let (data, dir) = (story.write(), TempDir::new().expect("a temporary directory"));
         let row = |(nth, label): (usize, &Label)| {
             let mut row = own(nth, label).as_object().expect("an object").clone();

@@ -290,7 +290,7 @@ impl Tables {
         }
         let mut first: BTreeMap<(usize, ProductKey), (Millis, UserKey)> = BTreeMap::new();
         let is_live = |row: &&(usize, UserKey, ProductKey, Millis)| {
-            row.3 + rules.window_ms > as_of && Some(row.3) > self.erasures.until(row.1)
+            is_kept(row.3, as_of, rules) && Some(row.3) > self.erasures.until(row.1)
         };
         for &(order, user, product, at) in self.stated.iter().filter(is_live) {
             let counts = match rules.purchases {
@@ -332,7 +332,8 @@ impl Tables {
         let stated = self.metadata.iter().filter(|(stated, tick)| counts(stated, *tick));
         let last = lasting.each(stated.map(|((_, key, value, at), tick)| (*key, *value, (*tick, *at))));
         add_metadata(&last, rules.features.values_max, &mut did);
-        let own = self.purchases(as_of, rules).into_iter().filter(|(_, of, ..)| *of == user);
+        let own = self.purchases(as_of, rules).into_iter();
+        let own = own.filter(|(_, of, at, _)| *of == user && is_kept(*at, as_of, rules));
         let own: BTreeSet<(usize, ProductKey)> = own.map(|(order, _, _, product)| (order, product)).collect();
         for (_, product) in own {
             did.products.entry(product).or_default()[5] += 1;
@@ -357,8 +358,11 @@ impl Tables {
         let mut orders: BTreeMap<ProductKey, u64> = BTreeMap::new();
         let mut buyers: BTreeMap<ProductKey, BTreeSet<UserKey>> = BTreeMap::new();
         for (order, user, created_at, product) in self.purchases(as_of, rules) {
-            let key = (Reverse(created_at), world.orders[order]);
-            bought.entry(user).or_default().entry(key).or_default().insert(product);
+            if is_kept(created_at, as_of, rules) {
+                let key = (Reverse(created_at), world.orders[order]);
+                bought.entry(user).or_default().entry(key).or_default().insert(product);
+            }
+            // No source takes orders out of these tables, so a product's orders and buyers are all there are.
             *orders.entry(product).or_default() += 1;
             buyers.entry(product).or_default().insert(user);
         }
@@ -383,4 +387,10 @@ impl Tables {
         };
         world.users.iter().map(rank).collect()
     }
+}
+
+/// Whether an order still counts, for best sellers or, if they are on, for features and "buy again".
+fn is_kept(created_at: Millis, as_of: Time, rules: &Rules) -> bool {
+    let (days, are_counted) = (rules.features.days, rules.features.enabled || rules.buy_again.enabled);
+    created_at + rules.window_ms > as_of || are_counted && (days == 0 || created_at + days * DAY_MS > as_of)
 }

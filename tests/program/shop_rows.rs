@@ -5,7 +5,10 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::rows_program::{Program, WrittenPurchases, purchase, rows_are_on_the_shelves};
+use crate::rows_program::{
+    COUNTING_OLDER, Program, WrittenPurchases, older_purchases_count_for_features_and_buy_again_alone, purchase,
+    rows_are_on_the_shelves,
+};
 
 /// A program on the files of one directory.
 fn start(dir: &Path, settings: &[&str]) -> Program {
@@ -18,6 +21,14 @@ fn start(dir: &Path, settings: &[&str]) -> Program {
 fn a_row_written_over_http_is_on_the_shelf_as_soon_as_its_token_is_shown() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     rows_are_on_the_shelves(&start(dir.path(), &["rules.items_min=1"]));
+}
+
+#[test]
+fn a_purchase_outside_of_the_window_counts_for_features_and_buy_again_alone_also_after_a_restart() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    older_purchases_count_for_features_and_buy_again_alone(&start(dir.path(), COUNTING_OLDER));
+    let features = start(dir.path(), COUNTING_OLDER).get("/v1/users/ada/features").json();
+    assert_eq!(features["user_product_purchases"], json!({"lamp": 2, "bulb": 1}));
 }
 
 #[test]

@@ -5,7 +5,10 @@ use harness::Process;
 use harness::postgres::{Server, connect, execute};
 use serde_json::{Value, json};
 
-use crate::rows_program::{Program, SOON, WrittenPurchases, purchase, rows_are_on_the_shelves};
+use crate::rows_program::{
+    COUNTING_OLDER, Program, SOON, WrittenPurchases, older_purchases_count_for_features_and_buy_again_alone, purchase,
+    rows_are_on_the_shelves,
+};
 
 /// Vitrine makes and writes the tables.
 const MANAGED: &[&str] = &["store.manage=true"];
@@ -33,6 +36,12 @@ fn a_row_written_over_http_is_on_the_shelf_as_soon_as_its_token_is_shown() {
     assert_eq!(reader.ask("GET", "/v1/users/ada", &Value::Null).json()["name"], "Ada");
     let refused = reader.ask("PUT", "/v1/users/ada", &json!({}));
     assert_eq!((refused.status, &refused.json()["type"]), (409, &json!("urn:vitrine:problem:rows-elsewhere")));
+}
+
+#[test]
+fn a_purchase_outside_of_the_window_counts_for_features_and_buy_again_alone() {
+    let server = Server::start();
+    older_purchases_count_for_features_and_buy_again_alone(&start(&server.url(), &[MANAGED, COUNTING_OLDER].concat()));
 }
 
 /// The buyers of the first product of a list, in the state that holds the write of `token`.

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use harness::http::{self, Answer};
 use harness::{Process, free_port, wait_until};
@@ -114,6 +114,41 @@ pub(crate) fn rows_are_on_the_shelves(shop: &Program) {
     assert_eq!(shop.sellers("light", &token), ["lamp"]);
     let token = shop.write("DELETE", "/v1/products/lamp", &Value::Null);
     assert_eq!((shop.sellers("light", &token), shop.sellers("house", &token)), (vec![], vec!["bulb".into()]));
+}
+
+/// Settings by which purchases count for features and "buy again" for a year, and for best sellers for thirty days.
+pub(crate) const COUNTING_OLDER: &[&str] = &["rules.items_min=1", "features.enabled=on", "models.buy_again.enabled=on"];
+
+/// Writes purchases of the past, and moves one there and back.
+#[track_caller]
+pub(crate) fn older_purchases_count_for_features_and_buy_again_alone(shop: &Program) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_millis() as u64;
+    let write = |id: &str, product: &str, days: u64| {
+        let mut row = purchase(id, "ada", product);
+        row["created_at"] = json!(now - days * 86_400_000);
+        shop.write("PUT", &format!("/v1/purchases/{id}"), &row)
+    };
+    let seen = |token: &str| {
+        let features = shop.get(&format!("/v1/users/ada/features?after={token}")).json();
+        let again = shop.get(&format!("/v1/users/ada/buy-again?after={token}")).json();
+        let mut again: Vec<String> =
+            again["products"].as_array().expect("a list").iter().map(|id| id.as_str().expect("an id").into()).collect();
+        again.sort();
+        (shop.sellers("light", token), features["user_product_purchases"].clone(), again.join(" "))
+    };
+    shop.write("POST", "/v1/categories", &json!({"category_id": "light"}));
+    for product in ["lamp", "bulb"] {
+        shop.write("POST", "/v1/products", &json!({"product_id": product, "category_id": "light", "price": 12.5}));
+    }
+    write("1", "lamp", 0);
+    write("2", "lamp", 40);
+    write("3", "bulb", 364);
+    let token = write("4", "lamp", 366);
+    assert_eq!(seen(&token), (vec!["lamp".into()], json!({"lamp": 2, "bulb": 1}), "bulb lamp".into()));
+    assert_eq!(seen(&write("1", "lamp", 40)), (vec![], json!({"lamp": 2, "bulb": 1}), "bulb lamp".into()));
+    assert_eq!(seen(&write("1", "lamp", 366)), (vec![], json!({"lamp": 1, "bulb": 1}), "bulb lamp".into()));
+    let token = write("1", "lamp", 1);
+    assert_eq!(seen(&token), (vec!["lamp".into()], json!({"lamp": 2, "bulb": 1}), "bulb lamp".into()));
 }
 
 /// Purchases that were written while something was killed.

@@ -48,8 +48,10 @@ const RULES: &str = "
   categories leave out values that are 0 or null.
 - **Only events read while features are on count.** If features are switched on later, events that were read before that are
   not in the counts.
-- **Orders are those in the window** of the best sellers (`rules.window_days`): an order that left it counts no longer. An order
-  that several purchase events name counts once, from the earliest of those in the window.
+- **Orders have no window.** An order counts for exactly `features.days` (365) days since its own time, or for `rules.window_days`
+  if these are more; with `features.days = 0` it counts for ever. It does so for itself: later orders of the user do not prolong
+  it. A purchase event likewise. In copies of features ([sinks](sinks.md)) an order may stay up to a day longer, as it does in memory.
+  An order that several purchase events name counts once, from the earliest of those that count.
 - **Values of metadata.** A value is a text, a number as it is written, `true` or `false`. An empty text, null, an array and an object
   are none. Of a longer text the first 31 bytes are the value, cut between two characters. An event counts once under a key,
   whatever its type, also a purchase of several products. Which values are shown depends on the times of the events alone, not on

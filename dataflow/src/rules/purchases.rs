@@ -63,7 +63,8 @@ mod tests {
         let on = |days| Features { enabled: true, days, ..Features::OFF };
         let buy_again = BuyAgain { enabled: true };
         let kept = |rules: Rules| rules.orders_kept_ms();
-        let lists = Rules { window_ms: 30 * DAY_MS, features: Features { enabled: false, ..on(365) }, ..Rules::default() };
+        let lists =
+            Rules { window_ms: 30 * DAY_MS, features: Features { enabled: false, ..on(365) }, ..Rules::default() };
         assert_eq!(kept(lists), 30 * DAY_MS);
         assert_eq!(kept(Rules { buy_again, ..lists }), 365 * DAY_MS);
         assert_eq!(kept(Rules { features: on(90), ..lists }), 90 * DAY_MS);

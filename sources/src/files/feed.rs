@@ -110,9 +110,9 @@ impl FilesFeed {
                     diff,
                 );
             }),
-            Some(InputChanges::ProductsFile(rows)) => {
-                rows.into_iter().for_each(|(row, diff)| inputs.update::<tables::Catalogue>(row, diff))
-            }
+            Some(InputChanges::ProductsFile(lines)) => lines.into_iter().for_each(|(line, diff)| {
+                line.rows().for_each(|row| inputs.update::<tables::Catalogue>(row, diff));
+            }),
         }
         self.progress[batch.part] = Progress { next: offset_i64(batch.next), end: offset_i64(batch.end) };
         self.status.partition(&self.streams[batch.part], 0, self.progress[batch.part]);

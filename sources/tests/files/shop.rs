@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use dataflow::feed::Position;
 use dataflow::graph::History;
-use dataflow::rules::DAY_MS;
+use dataflow::rules::{DAY_MS, Rules};
 use dataflow::time::{Millis, ServiceClock};
 use sources::files::{Settings, Source};
 use tempfile::TempDir;
@@ -50,8 +50,12 @@ impl Dir {
     }
 
     pub(crate) fn shop_of(&self, workers: usize) -> Shop {
-        let settings = Settings::new(self.0.path(), dataflow::rules::Rules::default().window_ms);
-        Shop(Running::start(settings.kept_ms, workers, |clock, status, letters| {
+        self.shop_by(Rules { history_ms: Millis::MAX, ..Rules::default() }, workers)
+    }
+
+    pub(crate) fn shop_by(&self, rules: Rules, workers: usize) -> Shop {
+        let settings = Settings::new(self.0.path(), rules.orders_kept_ms());
+        Shop(Running::by(rules, workers, |clock, status, letters| {
             let source = Source::new(settings, clock, status, letters);
             Box::new(move |worker| source.open(worker))
         }))

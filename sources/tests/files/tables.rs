@@ -5,7 +5,7 @@ use std::fs;
 use dataflow::rules::DAY_MS;
 use dataflow::source_status::State;
 
-use crate::running::SOON;
+use crate::running::{SOON, counting_older_orders};
 use crate::shop::{CATALOGUE, Dir, ORDERS};
 
 #[test]
@@ -26,6 +26,22 @@ fn orders_and_catalogue_are_read_and_followed() {
     let letter = shop.letters.recv_timeout(SOON).unwrap();
     assert_eq!((letter.stream.as_str(), letter.reason), ("product_catalog.csv", "missing_field"));
     assert_eq!(letter.payload, b",Nothing,seat,,,");
+}
+
+#[test]
+fn an_order_outside_of_the_window_counts_for_features_and_buy_again_alone() {
+    let dir = Dir::new();
+    let shop = dir.shop_by(counting_older_orders(), 2);
+    let old = [("2", "lamp", 40), ("3", "chair", 364), ("4", "lamp", 366)];
+    let old = old.map(|(order, product, days)| shop.order(order, "ada", product, days)).concat();
+    dir.append("orders.csv", format!("{ORDERS}{}{old}", shop.order("1", "ada", "lamp", 0)));
+    dir.append("product_catalog.csv", format!("{CATALOGUE}lamp,Lamp,light,,,\nchair,Chair,seat,,,\n"));
+    shop.expect(None, &[("lamp", 1)]);
+    shop.expect_bought("ada", &[("lamp", 2), ("chair", 1)]);
+    assert_eq!(shop.ask(|reader| reader.late_lines()), 0, "no line of an order that is kept is late");
+    shop.clock.forward(2 * DAY_MS);
+    shop.expect_bought("ada", &[("lamp", 2)]);
+    shop.expect(None, &[("lamp", 1)]);
 }
 
 #[test]

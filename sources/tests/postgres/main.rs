@@ -18,6 +18,7 @@ mod log_large;
 mod log_time;
 mod migrations;
 mod mirror;
+mod older_orders;
 mod policies;
 mod resuming;
 mod rules;

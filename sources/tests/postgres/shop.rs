@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use dataflow::rules::Rules;
 use harness::postgres::{Server, execute};
 use sources::postgres::{Mode, Settings, Source};
 
@@ -50,6 +51,14 @@ impl Shop {
 
     pub(crate) fn with(settings: Settings, workers: usize) -> Shop {
         Shop(Running::start(settings.kept_ms, workers, |clock, status, letters| {
+            let source = Source::new(settings, clock, status, letters, None).unwrap();
+            Box::new(move |worker| source.open(worker))
+        }))
+    }
+
+    pub(crate) fn by(rules: Rules, settings: Settings) -> Shop {
+        let settings = Settings { kept_ms: rules.orders_kept_ms(), ..settings };
+        Shop(Running::by(rules, 1, |clock, status, letters| {
             let source = Source::new(settings, clock, status, letters, None).unwrap();
             Box::new(move |worker| source.open(worker))
         }))

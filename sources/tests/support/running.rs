@@ -1,5 +1,6 @@
 //! A running engine around one source, seen from the shop's side.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -10,7 +11,7 @@ use dataflow::engine::{Engine, Settings};
 use dataflow::feed::{Feed, WorkerContext};
 use dataflow::graph::{BestSellers, ListId};
 use dataflow::ids::Ids;
-use dataflow::rules::Rules;
+use dataflow::rules::{BuyAgain, Features, Rules};
 use dataflow::source_status::{SourceRegistry, SourceView, State};
 use dataflow::time::{Diff, Millis, ServiceClock, Time};
 use events::DeadLetter;
@@ -40,6 +41,12 @@ impl ServiceClock for Clock {
     }
 }
 
+/// By these rules orders count for features and "buy again" for a year, and for best sellers for thirty days.
+pub(crate) fn counting_older_orders() -> Rules {
+    let features = Features { enabled: true, days: 365, ..Features::OFF };
+    Rules { features, buy_again: BuyAgain { enabled: true }, history_ms: Millis::MAX, ..Rules::default() }
+}
+
 /// Opens a source for one worker.
 type Open = Box<dyn Fn(&WorkerContext) -> Option<Box<dyn Feed>> + Send + Sync>;
 
@@ -58,13 +65,22 @@ impl Running {
         workers: usize,
         source: impl FnOnce(Arc<Clock>, &SourceRegistry, DeadLetterSender) -> Open,
     ) -> Running {
+        Running::by(Rules { window_ms, history_ms: Millis::MAX, ..Rules::default() }, workers, source)
+    }
+
+    /// The same, by other rules.
+    pub(crate) fn by(
+        rules: Rules,
+        workers: usize,
+        source: impl FnOnce(Arc<Clock>, &SourceRegistry, DeadLetterSender) -> Open,
+    ) -> Running {
         let clock = Arc::new(Clock::default());
         let status = Arc::new(SourceRegistry::default());
         let (letters_in, letters) = sync_channel(100);
         let open = source(clock.clone(), &status, letters_in);
         let engine = Engine::start(Settings {
             workers,
-            rules: Rules { window_ms, history_ms: Millis::MAX, ..Rules::default() },
+            rules,
             registry: status.clone(),
             ..Settings::new(
                 Arc::new(Dictionary::new(Ids::new([7; 16]))),
@@ -111,6 +127,28 @@ impl Running {
                 seen = now;
             }
             seen == list
+        });
+    }
+
+    /// Waits until the user has so many orders of each product by the features, and may buy just these products again.
+    #[track_caller]
+    pub(crate) fn expect_bought(&self, user: &str, right: &[(&str, u64)]) {
+        let right: BTreeMap<String, u64> =
+            right.iter().map(|(product, orders)| ((*product).to_owned(), *orders)).collect();
+        harness::wait_until(SOON, &format!("{user} has bought {right:?}"), || {
+            let (counted, again) = self.ask(|reader| {
+                let (dictionary, user) = (reader.dictionary(), reader.dictionary().user(user));
+                let name = |product| dictionary.product_name(product).unwrap().to_string();
+                let view = reader.wide_view(user);
+                let bought = view.features(user, None).products.into_iter().filter(|of| of.purchases > 0);
+                let counted: BTreeMap<String, u64> = bought.map(|of| (name(of.product), of.purchases)).collect();
+                let again = view.buy_again(user, &[], 100, |_| true).into_iter();
+                (
+                    counted,
+                    again.map(|repeat| (name(repeat.product), repeat.orders as u64)).collect::<BTreeMap<String, u64>>(),
+                )
+            });
+            counted == right && again == right
         });
     }
 

@@ -103,7 +103,8 @@ impl Before<'_> {
                         is_in_table |= products.contains(&product);
                     }
                     What::Bought(of, bought) if *of == order && *bought == product => {
-                        is_stated |= *given > until && self.at - 1 < *given + WINDOW;
+                        let kept = if self.days == 0 { Millis::MAX } else { WINDOW.max(self.days * DAY_MS) };
+                        is_stated |= *given > until && self.at - 1 < given.saturating_add(kept);
                     }
                     _ => {}
                 }
