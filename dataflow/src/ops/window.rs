@@ -84,7 +84,7 @@ pub fn buyers_in_window<'s>(
                 let mut window = Window::new(window_ms, late);
                 move |(lines, line_frontier), (tick_messages, mark_frontier), output| {
                     lines.for_each(|capability, data| {
-                        for (line, time, diff) in data.drain(..) {
+                        for (line, time, diff) in data.drain(..).filter(|(line, ..)| !window.passes_over(line)) {
                             let round =
                                 rounds.entry(time).or_insert_with(|| (capability.delayed(&time, 0), Round::default()));
                             round.1.lines.push((line, diff));
@@ -160,6 +160,13 @@ impl Window {
         });
     }
 
+    /// Whether a line has left the window but is of an order that is kept: it changes nothing whenever its tick comes, and need
+    /// not be held until then.
+    fn passes_over(&self, line: &Purchase) -> bool {
+        let is_over = |ms: Millis| line.created_at.saturating_add(ms) <= self.now;
+        is_over(self.window_ms) && !is_over(self.late.kept_ms)
+    }
+
     fn line(&mut self, line: Purchase, diff: Diff, changes: &mut Vec<(ProductKey, Diff)>) {
         let expiry = line.created_at.saturating_add(self.window_ms);
         if expiry <= self.now {
@@ -209,9 +216,9 @@ mod tests {
         let mut late = |now| {
             assert_eq!(turn(&mut window, &[(line, 1)], now), []);
             assert!(window.buyers.is_empty() && window.lines.is_empty());
-            window.late.count.load(Ordering::Relaxed)
+            (window.late.count.load(Ordering::Relaxed), window.passes_over(&line))
         };
-        assert_eq!([150, 179, 180].map(&mut late), [0, 0, 1]);
+        assert_eq!([150, 179, 180].map(&mut late), [(0, true), (0, true), (1, false)]);
     }
 
     #[test]

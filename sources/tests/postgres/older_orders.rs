@@ -6,7 +6,7 @@ use sources::postgres::Settings;
 
 use crate::mirror::{self, Mirror, ROWS};
 use crate::resuming::keeping;
-use crate::running::counting_older_orders;
+use crate::running::{SOON, counting_older_orders};
 use crate::shop::{Shop, TABLES, database_of, settings};
 
 const SOLD: &str = "
@@ -55,17 +55,19 @@ fn orders_that_an_earlier_process_did_not_keep_are_read_when_they_are_kept_for_l
                INSERT INTO order_items VALUES (1, 'old', 'lamp')";
     let url = mirror::database("older_resumed", &[mirror::TABLES, ROWS, old].concat());
     let shorter = || Settings { kept_ms: 20 * DAY_MS, ..keeping(&url) };
-    let stop = |mirror: Mirror| {
+    let stop = |mirror: Mirror, orders: usize| {
+        harness::wait_until(SOON, "the orders that are to be kept are there", || {
+            mirror.kept().rows.orders.len() == orders
+        });
         mirror.live();
         mirror.source.acknowledge(mirror.kept().position.next);
         mirror.stop()
     };
-    let first = stop(Mirror::with(shorter()));
-    assert_eq!(first.rows.orders.len(), 2, "the old one is not kept");
+    let first = stop(Mirror::with(shorter()), 2);
     let mirror = Mirror::start(keeping(&url), Some(&first));
     mirror.agrees();
     // What a process has removed that keeps them for a shorter time is read again too.
-    let longer = stop(mirror);
-    let shortened = stop(Mirror::start(shorter(), Some(&longer)));
+    let longer = stop(mirror, 3);
+    let shortened = stop(Mirror::start(shorter(), Some(&longer)), 2);
     Mirror::start(keeping(&url), Some(&shortened)).agrees();
 }
