@@ -119,9 +119,8 @@ impl Story {
         };
         let product = Some(product).filter(|_| kind != "search");
         if let Some(session) = session.filter(|_| at + 3_600_000 >= *service) {
-            // The records of a file are all dated as the file is.
             let page = product.filter(|_| kind == "view" && spent.is_none());
-            let update = Update::Session { user, session, page, at, recorded: DATED };
+            let update = Update::Session { user, session, page, at, recorded: at };
             self.update((*service, Time::MAX), update);
         }
         self.update((*service, Time::MAX), Update::Interaction { user, product, interaction, at });

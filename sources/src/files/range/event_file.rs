@@ -113,8 +113,8 @@ impl EventFileReplay {
     }
 
     fn record<'a>(&self, offset: u64, payload: &'a [u8]) -> RawRecord<'a> {
-        let (offset, time) = (offset_i64(offset), Some(self.times.latest().into()));
-        RawRecord { stream: self.stream, partition: 0, offset, time, payload }
+        // As where a file is followed, the time of the event is that of its record: a line says no other.
+        RawRecord { stream: self.stream, partition: 0, offset: offset_i64(offset), time: None, payload }
     }
 }
 
