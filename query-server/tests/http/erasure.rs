@@ -48,7 +48,7 @@ fn an_erased_user_is_in_no_list_and_begins_anew() {
             (&receipt["deleted_rows"], &receipt["remains"][0]["place"]),
             (&json!(null), &json!("the topic views"))
         );
-        let Some(Record::Erasure { user, at }) = shop.records().pop() else { panic!("the erasure is written") };
+        let Some(Record::Erasure { user, .. }) = shop.records().pop() else { panic!("the erasure is written") };
         assert_eq!(&*user, "ada");
 
         assert!(connection.get("/v1/users/ada/history").products().is_empty());
@@ -59,6 +59,11 @@ fn an_erased_user_is_in_no_list_and_begins_anew() {
         assert_eq!(best["products"][0]["buyers"], 10);
         let features = connection.get("/v1/users/ada/features").json();
         assert!(!features.to_string().contains("tea"), "{features}");
+
+        let again = connection.ask("DELETE", ADA, &[], b"").json();
+        let nothing = json!({"views": 0, "features": 0, "orders_hidden": 0, "lists_changed": []});
+        assert_eq!(again["held"], nothing, "the first erasure has hidden the orders");
+        let Some(Record::Erasure { at, .. }) = shop.records().pop() else { panic!("the erasure is written") };
 
         // What is read later and was before does not count; what is after it does.
         eventually(|| now_ms() > at);

@@ -12,7 +12,7 @@ use axum::extract::{Extension, State};
 use dataflow::feed::Position;
 use dataflow::freshness::InputKind;
 use dataflow::graph::{Bought, ErasedOrders, History, Purchases as PurchasesIndex, Viewed};
-use dataflow::ids::UserKey;
+use dataflow::ids::{OrderKey, UserKey};
 use dataflow::time::{Diff, Millis};
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Response, Uri};
@@ -36,6 +36,8 @@ struct HeldOfUser {
     views: usize,
     features: Option<usize>,
     purchases: usize,
+    /// Orders that an earlier erasure hides.
+    hidden_orders: usize,
     /// The time of the latest event.
     latest: Millis,
 }
@@ -92,14 +94,17 @@ fn held(operations: &Operations, user: UserKey) -> HeldOfUser {
     let view = reader.view(user);
     let mut viewed: Vec<(Viewed, Diff)> = Vec::new();
     let mut bought: Vec<(Bought, Diff)> = Vec::new();
+    let mut hidden: Vec<(OrderKey, Diff)> = Vec::new();
     view.rows::<History>(&user, &mut viewed);
     view.rows::<PurchasesIndex>(&user, &mut bought);
+    view.rows::<ErasedOrders>(&user, &mut hidden);
     let features = reader.rules().features.enabled.then(|| view.features(user, None));
     let last_at = features.as_ref().and_then(|features| features.last_at);
     HeldOfUser {
         views: viewed.len(),
         features: features.map(|features| features.products.len()),
         purchases: bought.len(),
+        hidden_orders: hidden.len(),
         latest: viewed.iter().map(|(row, _)| row.at()).chain(last_at).max().unwrap_or(0),
     }
 }
@@ -109,7 +114,8 @@ fn erased(operations: &Operations, held: &HeldOfUser, user: UserKey) -> ErasedRo
     let reader = &operations.read.reader;
     let (rules, mut orders) = (reader.rules(), Vec::new());
     reader.view(user).rows::<ErasedOrders>(&user, &mut orders);
-    let has_purchases = !orders.is_empty() || held.purchases > 0;
+    let orders_hidden = orders.len().saturating_sub(held.hidden_orders);
+    let has_purchases = orders_hidden > 0 || held.purchases > 0;
     let lists = [
         ("history", held.views > 0),
         ("similar", held.views > 0 && rules.co_views.enabled),
@@ -119,7 +125,7 @@ fn erased(operations: &Operations, held: &HeldOfUser, user: UserKey) -> ErasedRo
     ErasedRows {
         views: held.views,
         features: held.features,
-        orders_hidden: orders.len(),
+        orders_hidden,
         lists_changed: lists.into_iter().filter(|(_, changed)| *changed).map(|(list, _)| list).collect(),
     }
 }
