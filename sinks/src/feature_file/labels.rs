@@ -17,7 +17,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use chrono::DateTime;
-use dataflow::features::FeatureCell;
+use dataflow::features::{Feature, FeatureCell};
 use dataflow::ids::ID_BYTES_MAX;
 use dataflow::time::Millis;
 use parquet::errors::ParquetError;
@@ -209,21 +209,21 @@ impl LabelFile {
         Ok(LabelFile { path: path.to_owned(), kind })
     }
 
-    /// Gives what is read of each row, in order.
+    /// Gives what is read of each row, in order. `features` are those that will be written behind the rows.
     ///
     /// # Errors
-    /// A row cannot be used, or there are too many rows; the error says where.
-    pub fn scan(&self, mut take: impl FnMut(Label<'_>)) -> Result<Scanned, LabelError> {
+    /// A row cannot be used, a column has the name of a feature, or there are too many rows; the error says where.
+    pub fn scan(&self, features: &[&'static Feature], mut take: impl FnMut(Label<'_>)) -> Result<Scanned, LabelError> {
         match &self.kind {
-            Kind::JsonLines(file) => json::scan(&self.path, file, &mut take),
-            Kind::Parquet(labels) => labels.scan(&mut take),
+            Kind::JsonLines(file) => json::scan(&self.path, file, features, &mut take),
+            Kind::Parquet(labels) => labels.scan(features, &mut take),
         }
     }
 
     /// Writes all rows with all their columns to `out`, each with the cells that `cells` gives for its number behind them.
     ///
     /// # Errors
-    /// The file cannot be read or is not as it was scanned, a column has the name of a feature, or `out` cannot be written.
+    /// The file cannot be read or is not as it was scanned, or `out` cannot be written.
     pub fn join(
         &self,
         out: &mut (impl Write + Send),

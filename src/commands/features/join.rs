@@ -54,7 +54,7 @@ impl Join {
         }
         let labels = LabelFile::open(&self.rows)?;
         let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)));
-        let (mut asks, scanned) = asks(&labels, &dictionary)?;
+        let (mut asks, scanned) = asks(&labels, &self.features, &dictionary)?;
         let columns = FeatureColumns::new(self.features.clone(), scanned.has_products);
         let registry = Arc::new(SourceRegistry::default());
         let temporary = || format!("a temporary file in {} cannot be written", super::dir(&self.out).display());
@@ -110,10 +110,14 @@ impl Join {
 }
 
 /// The question that each row asks, in the order of the rows.
-fn asks(labels: &LabelFile, dictionary: &Dictionary) -> anyhow::Result<(Vec<Ask<Row>>, Scanned)> {
+fn asks(
+    labels: &LabelFile,
+    features: &[&'static Feature],
+    dictionary: &Dictionary,
+) -> anyhow::Result<(Vec<Ask<Row>>, Scanned)> {
     let mut asks: Vec<Ask<Row>> = Vec::new();
     let mut collision: Option<Collision> = None;
-    let scanned = labels.scan(|label| {
+    let scanned = labels.scan(features, |label| {
         let product = label.product.map(|id| dictionary.product(&id)).transpose();
         let product = product.unwrap_or_else(|two| {
             collision = Some(two);

@@ -101,7 +101,12 @@ pub(in crate::commands) fn whole_file(
         disk.rename(&partial, &path)?;
         Ok(disk.sync_dir(dir)?)
     };
-    written().with_context(|| format!("{} cannot be written", path.display()))
+    let written = written();
+    if written.is_err() {
+        // It is of no use to anybody. If it cannot be removed either, the first error is the one to tell.
+        let _ = disk.remove(&partial);
+    }
+    written.with_context(|| format!("{} cannot be written", path.display()))
 }
 
 #[cfg(test)]
@@ -175,6 +180,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let out = OutDir::open(dir.path(), &[STEP]).unwrap();
         out.file(&out.name(STEP, JSONL), |_| bail!("no rows")).unwrap_err();
-        assert!(!dir.path().join("lists-20261120T000000Z.jsonl").exists());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left, under whatever name");
     }
 }

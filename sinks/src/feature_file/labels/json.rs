@@ -13,12 +13,20 @@ use super::{
     USER, id, time_of_number, time_of_text,
 };
 use crate::lines::{LineReader, TextLine};
-use dataflow::features::FeatureCell;
+use dataflow::features::{Feature, FeatureCell};
 
 /// See [`super::LabelFile::scan`].
-pub(super) fn scan(path: &Path, file: &File, take: &mut impl FnMut(Label<'_>)) -> Result<Scanned, LabelError> {
+pub(super) fn scan(
+    path: &Path,
+    file: &File,
+    features: &[&'static Feature],
+    take: &mut impl FnMut(Label<'_>),
+) -> Result<Scanned, LabelError> {
     let mut scanned = Scanned { rows: 0, has_products: false };
     each_row(path, file, |_, row| {
+        if let Some(feature) = features.iter().find(|feature| row.contains_key(feature.name)) {
+            return Err(RowFault::Clash(feature.name));
+        }
         let label = label(row)?;
         scanned.rows += 1;
         scanned.has_products |= label.product.is_some();
@@ -37,10 +45,7 @@ pub(super) fn join(
     cells: &mut CellsOf<'_>,
 ) -> Result<(), LabelError> {
     let (mut next, mut failed, mut is_changed) = (0, None, false);
-    each_row(path, file, |text, row| {
-        if let Some(feature) = columns.features.iter().find(|feature| row.contains_key(feature.name)) {
-            return Err(RowFault::Clash(feature.name));
-        }
+    each_row(path, file, |text, _| {
         let written = cells(next).and_then(|cells| match cells {
             Some(cells) => write_row(out, text, columns, &cells).map(|()| true),
             None => Ok(false),

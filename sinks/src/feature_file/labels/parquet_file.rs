@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use dataflow::features::Feature;
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as PhysicalType};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
@@ -87,7 +88,16 @@ impl ParquetLabels {
     }
 
     /// See [`super::LabelFile::scan`].
-    pub(super) fn scan(&self, take: &mut impl FnMut(Label<'_>)) -> Result<Scanned, LabelError> {
+    pub(super) fn scan(
+        &self,
+        features: &[&'static Feature],
+        take: &mut impl FnMut(Label<'_>),
+    ) -> Result<Scanned, LabelError> {
+        let own = self.file.metadata().file_metadata().schema().get_fields();
+        let clash = features.iter().find(|feature| own.iter().any(|field| field.name() == feature.name));
+        if let Some(feature) = clash {
+            return Err(LabelError::ColumnClash { path: self.path.clone(), column: feature.name });
+        }
         let mut rows = 0;
         for group in 0..self.file.num_row_groups() {
             let group = self.file.get_row_group(group).map_err(|error| self.fail(error))?;
@@ -144,10 +154,6 @@ impl ParquetLabels {
         cells: &mut CellsOf<'_>,
     ) -> Result<(), LabelError> {
         let own = self.file.metadata().file_metadata().schema().get_fields();
-        let clash = columns.features.iter().find(|feature| own.iter().any(|field| field.name() == feature.name));
-        if let Some(feature) = clash {
-            return Err(LabelError::ColumnClash { path: self.path.clone(), column: feature.name });
-        }
         let mut next = 0;
         let write = || {
             let mut file = SerializedFileWriter::new(out, schema(own.to_vec(), columns)?, properties())?;

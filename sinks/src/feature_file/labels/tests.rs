@@ -26,8 +26,8 @@ type Found = (String, Option<String>, Millis);
 fn labels(path: &Path) -> Result<(Vec<Found>, Scanned), LabelError> {
     let mut found = Vec::new();
     let file = LabelFile::open(path)?;
-    let scanned =
-        file.scan(|Label { user, product, at }| found.push((user.into(), product.map(Cow::into_owned), at)))?;
+    let take = |Label { user, product, at }: Label<'_>| found.push((user.into(), product.map(Cow::into_owned), at));
+    let scanned = file.scan(&columns().features, take)?;
     Ok((found, scanned))
 }
 
@@ -90,7 +90,7 @@ fn a_bad_line_is_named_with_its_reason() {
     assert!(labels(&path).unwrap_err().to_string().ends_with("labels.jsonl, line 2: it is not UTF-8"));
     let path = write(&dir, "labels.jsonl", good.replace('}', r#","user_product_views":7}"#));
     assert!(matches!(
-        join(&path, 1),
+        labels(&path),
         Err(LabelError::Row { place: Place::Line(1), fault: RowFault::Clash("user_product_views"), .. })
     ));
 }
@@ -184,6 +184,12 @@ fn a_parquet_file_that_cannot_be_used_is_named_with_its_reason() {
     let kind = message("a.parquet", parquet("INT64 event_time (TIME(MICROS, true))", [[1, 2], [3, 4]]));
     assert!(kind.starts_with("/a.parquet: column `event_time` is of type INT64 (TIME_MICROS); it must be"), "{kind}");
     assert!(message("b.parquet", b"user_id,event_time".to_vec()).starts_with("/b.parquet: "));
+    let schema = "message m { REQUIRED BYTE_ARRAY user_id (STRING); REQUIRED INT64 event_time;
+        OPTIONAL INT64 user_product_views; }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let empty = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
+    let clash = message("a.parquet", empty.into_inner().unwrap());
+    assert!(clash.starts_with("/a.parquet: column `user_product_views` has the name of a feature"), "{clash}");
     let mut cut = parquet(fine, [[1, 2], [3, 4]]);
     cut.truncate(cut.len() / 2);
     assert!(message("b.parquet", cut).starts_with("/b.parquet: "));
