@@ -19,7 +19,7 @@ pub const ID_BYTES_MAX: usize = 256;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct UserKey(u64, u64);
 
-/// An order, as 128 bits of keyed hash.
+/// An order, as 128 bits of keyed hash. The first half belongs to the order's id alone; see [`OrderKey::of_lines`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct OrderKey(u64, u64);
 
@@ -98,6 +98,19 @@ impl OrderKey {
     #[must_use]
     pub fn route(self) -> u64 {
         self.0
+    }
+
+    /// What all keys of the order's id have in common. Two ids share it with a probability of 2.7e-6 among 10^7 ids.
+    #[must_use]
+    pub fn id_half(self) -> u64 {
+        self.0
+    }
+
+    /// The key of those lines of the order that agree on `facts`, such as who ordered and when. Only the second half differs
+    /// from the order's own key.
+    #[must_use]
+    pub fn of_lines(self, facts: RowKey) -> OrderKey {
+        OrderKey(self.0, self.1 ^ facts.0)
     }
 }
 

@@ -157,7 +157,7 @@ impl EventObserver for Online {
             if event.signal == Signal::Interest {
                 interests.saw(*product, event.device, event.at);
             }
-            let purchase = event.order.map(|order| (order, *product));
+            let purchase = event.order.map(|order| (order.id_half(), *product));
             if purchase.is_some_and(|purchase| bought.has(purchase)) {
                 continue;
             }

@@ -9,10 +9,12 @@ use proptest::prelude::*;
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{Ids, ProductKey, RowKey, UserKey};
 use dataflow::index_reader::{FeatureReader, FeatureRows, UserFeatures, WantedRows};
-use dataflow::rules::{Features, KeyNames, Rules};
+use dataflow::rules::{Features, KeyNames, PurchaseSource, Rules};
 use dataflow::short_text::ShortText;
 use dataflow::stepped::SteppedGraph;
-use dataflow::tables::{Catalogue, CatalogueRow, Interaction, LineRow, Lines, OrderRow, Orders, SessionEvent};
+use dataflow::tables::{
+    Catalogue, CatalogueRow, EventPurchaseRow, Interaction, LineRow, Lines, OrderRow, Orders, SessionEvent,
+};
 use dataflow::time::Millis;
 
 const USERS: usize = 40;
@@ -121,8 +123,33 @@ fn sums_are_over_the_products_of_each_category() {
     shop.graph.settle();
     let reader = shop.graph.reader();
     let of = reader.view(shop.users[0]).features(shop.users[0], Some(reader.attributes()));
-    let category = |name: &str| reader.dictionary().find_category(name).expect("it was named");
-    let right: BTreeSet<_> = [(category("c0"), 3, 1), (category("c1"), 0, 1)].into();
+    let [first, second] = ["c0", "c1"].map(|name| reader.dictionary().find_category(name).expect("it was named"));
+    let right: BTreeSet<_> = [(first, 3, 1), (second, 0, 1)].into();
     let sums: Vec<_> = of.categories.iter().map(|of| (of.category, of.views, of.purchases)).collect();
     assert_eq!(sums, right.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn an_event_of_an_order_counts_only_if_no_key_of_the_order_is_in_the_table() {
+    let dictionary = Arc::new(Dictionary::new(Ids::new([5; 16])));
+    let features = Features { enabled: true, ..Features::OFF };
+    let rules = Rules { features, purchases: PurchaseSource::Both, ..Rules::default() };
+    let mut graph = SteppedGraph::new(rules, dictionary.clone(), 1000);
+    let (ada, tea) = (dictionary.user("ada"), dictionary.product("tea").expect("one id"));
+    let order = dictionary.order("o-1");
+    let line = LineRow { order: order.of_lines(dictionary.row([&b"ada"[..]])), product: tea, row: RowKey::NONE };
+    for (tick, is_in_table, purchases) in [(2000, false, 1), (3000, true, 1), (4000, false, 1)] {
+        let inputs = graph.inputs();
+        if tick == 2000 {
+            inputs.event_purchase(EventPurchaseRow { order, user: ada, product: tea, at: 1000 });
+        } else {
+            let diff = if is_in_table { 1 } else { -1 };
+            inputs.update::<Orders>(OrderRow::counting(line.order, ada, 1000), diff);
+            inputs.update::<Lines>(line, diff);
+        }
+        graph.advance_to(tick);
+        graph.settle();
+        let of = graph.reader().view(ada).features(ada, None);
+        assert_eq!(of.products.iter().map(|of| of.purchases).collect::<Vec<_>>(), [purchases], "as of {tick}");
+    }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use dataflow::ids::{OrderKey, ProductKey};
+use dataflow::ids::ProductKey;
 
-/// A product of an order.
-pub(super) type Purchase = (OrderKey, ProductKey);
+/// What all keys of an order's id have in common, and a product of the order.
+pub(super) type Purchase = (u64, ProductKey);
 
 /// At most `max` purchases.
 pub(super) struct Bought {

@@ -229,17 +229,20 @@ fn an_order_that_an_event_and_a_table_state_counts_once() {
         shop.clock.0.store(at, Ordering::Relaxed);
         shop.online.shown(&Answered { id, user: Some(shop.users[0]), variant: Variant::A, rows: &rows });
     }
-    let conversions = |order: usize, at: Millis, answer: Option<&str>| {
-        let (user, products, order) = (shop.users[0], [shop.products[0]], Some(shop.orders[order]));
+    let conversions = |order: OrderKey, at: Millis, answer: Option<&str>| {
+        let (user, products, order) = (shop.users[0], [shop.products[0]], Some(order));
         let signal = Signal::Purchase;
         shop.online.read(&ReadEvent { user, products: &products, signal, at, order, answer, device: None });
         let status = shop.online.status(|_| None);
         (status.sources[0].conversions, status.variants[0].converted)
     };
-    assert_eq!(conversions(1, 300, Some(ids[0])), (1, 1), "the event names the older answer");
-    assert_eq!(conversions(1, 301, None), (1, 1), "the table has the same order");
-    assert_eq!(conversions(2, 302, None), (2, 2), "another order belongs to the newest answer");
-    assert_eq!(conversions(3, 303, None), (2, 2), "a product of an answer counts once");
+    let orders = &shop.orders;
+    assert_eq!(conversions(orders[1], 300, Some(ids[0])), (1, 1), "the event names the older answer");
+    assert_eq!(conversions(orders[1], 301, None), (1, 1), "the table has the same order");
+    let of_file = orders[1].of_lines(Ids::new([0; 16]).row([&b"ada"[..]]));
+    assert_eq!(conversions(of_file, 301, None), (1, 1), "the file has lines of the same order");
+    assert_eq!(conversions(orders[2], 302, None), (2, 2), "another order belongs to the newest answer");
+    assert_eq!(conversions(orders[3], 303, None), (2, 2), "a product of an answer counts once");
 }
 
 #[test]

@@ -31,9 +31,10 @@ impl TableRows for OrdersFile {
         if !is_live(at, context) {
             return Ok(None);
         }
-        // The lines of one order need not agree on who ordered and when: each counts for itself.
+        // The lines of one order need not agree on who ordered and when: those that do count together.
         let dictionary = context.dictionary;
-        let key = dictionary.order(&format!("{order}\0{user}\0{at}"));
+        let facts = dictionary.row([user.as_bytes(), &at.to_le_bytes()]);
+        let key = dictionary.order(order).of_lines(facts);
         let product = dictionary.product(product)?;
         Ok(Some(Sale { order: OrderRow::counting(key, dictionary.user(user), at), product }))
     }
@@ -49,4 +50,47 @@ impl TableRows for OrdersFile {
 
 fn is_live(created_at: Millis, context: &RowContext<'_>) -> bool {
     created_at.saturating_add(context.kept_ms) > context.now
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::file_position::FilePosition;
+    use crate::files::records::CsvRecords;
+    use crate::files::rows::{CsvColumns, TableLine};
+    use dataflow::dictionary::Dictionary;
+    use dataflow::ids::Ids;
+
+    fn sales(text: &str, dictionary: &Dictionary) -> Vec<Sale> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let reading = RowContext { dictionary, now: 0, latest: Millis::MAX, window_ms: Millis::MAX };
+        let mut records = CsvRecords::new(&file, FilePosition::default(), text.len() as u64, true);
+        records.next().unwrap();
+        let columns = CsvColumns::<OrdersFile>::find(records.fields()).unwrap();
+        let mut sales = Vec::new();
+        loop {
+            match columns.next(&mut records, &reading).unwrap() {
+                TableLine::Row { row, .. } => sales.extend(row),
+                TableLine::Refused(fault) => panic!("{fault}"),
+                TableLine::Last { .. } => return sales,
+            }
+        }
+    }
+
+    #[test]
+    fn lines_of_an_order_count_together_if_they_agree_and_all_are_known_by_its_id() {
+        let dictionary = Dictionary::new(Ids::new([7; 16]));
+        let text = "order_id,user_id,product_id,created_at\no1,ada,tea,1700000000000\no1,ada,cup,1700000000000\n\
+                    o1,ben,tea,1700000000000\no1,ada,pot,1700000000001\no2,ada,tea,1700000000000\n";
+        let keys: Vec<_> = sales(text, &dictionary).into_iter().map(|sale| sale.order.order).collect();
+        let [tea, cup, of_ben, later, other] = keys[..] else { panic!("{keys:?}") };
+        assert_eq!(tea, cup);
+        assert!(tea != of_ben && tea != later && of_ben != later);
+        let order = dictionary.order("o1").id_half();
+        assert!([tea, of_ben, later].iter().all(|key| key.id_half() == order));
+        assert_eq!(other.id_half(), dictionary.order("o2").id_half());
+    }
 }

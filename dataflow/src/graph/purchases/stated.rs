@@ -1,9 +1,12 @@
 //! Purchases from events, and which of them count.
 //!
 //! ```text
-//! event purchases ─▶ (order -> user, time, product) ─┬▶ by order ─▶ bought: each (order, product) once
-//! orders ─▶ (order -> known), if both count ─────────┘
+//! event purchases ─▶ (id -> order, user, time, product) ─┬▶ by id ─▶ bought: each (order, product) once
+//! orders ─▶ (id -> known), if both count ────────────────┘
 //! ```
+//! The id is the half of an order's key that all its keys have in common: lines of a file of orders may have several keys for
+//! one id ([`OrderKey::of_lines`]).
+//!
 //! An order counts once however many events name it: of the rows of an order with a product, the earliest counts. If both
 //! sources count, a purchase whose order is in the table of orders is left to the table, which also knows cancellations.
 
@@ -43,7 +46,7 @@ enum Told {
     /// The table of orders has it.
     Known,
     /// An event states it, at this time.
-    Event { placed: Placed, user: UserKey, product: ProductKey },
+    Event { placed: Placed, user: UserKey, product: ProductKey, order: OrderKey },
 }
 
 /// What users bought by the events that count; nothing if the rules count no events.
@@ -54,31 +57,31 @@ pub(in crate::graph) fn bought<'s>(
 ) -> Option<Stated<'s>> {
     let stated = || {
         events.flat_map_ref(|order, ((user, placed), product)| {
-            Some((*order, Told::Event { placed: *placed, user: *user, product: *product }))
+            let told = Told::Event { placed: *placed, user: *user, product: *product, order: *order };
+            Some((order.id_half(), told))
         })
     };
     let told = match from {
         PurchaseSource::Orders => return None,
         PurchaseSource::Events => stated(),
-        PurchaseSource::Both => stated().concat(orders.flat_map_ref(|order, _| Some((*order, Told::Known)))),
+        PurchaseSource::Both => stated().concat(orders.flat_map_ref(|order, _| Some((order.id_half(), Told::Known)))),
     };
-    let told = by_key(told, "EventPurchasesByOrder", |order| order.route());
-    Some(compare(told, Periods::TICKS, "EventPurchases", |order: &OrderKey, before, after, changes| {
-        for_each_difference(&counting(*order, before), &counting(*order, after), |row, diff| {
-            changes.push((*row, diff))
-        });
+    let told = by_key(told, "EventPurchasesByOrder", |id| *id);
+    Some(compare(told, Periods::TICKS, "EventPurchases", |_: &u64, before, after, changes| {
+        for_each_difference(&counting(before), &counting(after), |row, diff| changes.push((*row, diff)));
     }))
 }
 
-/// The rows of an order that count, in order.
-fn counting(order: OrderKey, told: &[(Told, Diff)]) -> Vec<(UserKey, Bought)> {
-    let mut first: BTreeMap<ProductKey, (UserKey, Bought)> = BTreeMap::new();
+/// The rows of an id that count, in order.
+fn counting(told: &[(Told, Diff)]) -> Vec<(UserKey, Bought)> {
+    let mut first: BTreeMap<(OrderKey, ProductKey), (UserKey, Bought)> = BTreeMap::new();
     // Rows are in the order of their times.
     for (told, _) in told {
         match *told {
             Told::Known => return Vec::new(),
-            Told::Event { placed, user, product } => {
-                first.entry(product).or_insert((user, Bought::new(placed.created_at(), order, product)));
+            Told::Event { placed, user, product, order } => {
+                let bought = Bought::new(placed.created_at(), order, product);
+                first.entry((order, product)).or_insert((user, bought));
             }
         }
     }
@@ -98,14 +101,14 @@ mod tests {
         let ids = Dictionary::new(Ids::new([0; 16]));
         let (order, [ada, ben]) = (ids.order("o-1"), ["ada", "ben"].map(|user| ids.user(user)));
         let [tea, cup] = ["tea", "cup"].map(|product| ids.product(product).unwrap());
-        let event = |at, user, product| (Told::Event { placed: Placed::new(at, true), user, product }, 1);
+        let event = |at, user, product| (Told::Event { placed: Placed::new(at, true), user, product, order }, 1);
         let mut told = vec![event(5, ben, tea), event(7, ada, tea), event(7, ada, cup), event(9, ben, cup)];
         told.sort_unstable();
         let mut right = vec![(ben, Bought::new(5, order, tea)), (ada, Bought::new(7, order, cup))];
         right.sort_unstable();
-        assert_eq!(counting(order, &told), right);
+        assert_eq!(counting(&told), right);
         told.insert(0, (Told::Known, 1));
-        assert_eq!(counting(order, &told), []);
-        assert_eq!(counting(order, &[]), []);
+        assert_eq!(counting(&told), []);
+        assert_eq!(counting(&[]), []);
     }
 }
