@@ -13,7 +13,7 @@ use crate::table::TableId;
 
 /// The format of checkpoints: of manifests, and of the rows of every table; any other format is rejected. In every format a
 /// manifest is one JSON object with a number `format`, and a last line with the checksum.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// A full checkpoint, or the changes since another checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,9 +173,9 @@ mod tests {
         let compact = serde_json::to_string(&manifest).unwrap();
         assert_eq!(
             compact,
-            r#"{"format":4,"tick":1700000000123,"part":0,"parts":2,"kind":{"delta":{"on":1700000000000}},"id_key":"00000000000000ff","positions":[{"stream":"views","partition":3,"next":7,"fingerprint":{"at":6,"hash":18446744073709551615}},{"stream":"shop","partition":0,"next":9223372036854775807,"fingerprint":null}],"tables":[{"table":"stamps","rows":2,"frames":1,"bytes":60}],"files":[{"name":"x.rows","bytes":108,"crc32c":5,"index_crc32c":6}]}"#
+            r#"{"format":5,"tick":1700000000123,"part":0,"parts":2,"kind":{"delta":{"on":1700000000000}},"id_key":"00000000000000ff","positions":[{"stream":"views","partition":3,"next":7,"fingerprint":{"at":6,"hash":18446744073709551615}},{"stream":"shop","partition":0,"next":9223372036854775807,"fingerprint":null}],"tables":[{"table":"stamps","rows":2,"frames":1,"bytes":60}],"files":[{"name":"x.rows","bytes":108,"crc32c":5,"index_crc32c":6}]}"#
         );
-        for format in [3, 5] {
+        for format in [FORMAT - 1, FORMAT + 1] {
             let other = sealed::seal(&format!("{{\"format\": {format}, \"all else\": \"differs\"}}\n"));
             let refused = Manifest::parse(other.as_bytes());
             assert!(matches!(refused, Err(ManifestRefusal::OtherFormat(found)) if found == format));

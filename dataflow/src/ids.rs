@@ -70,10 +70,13 @@ impl CategoryKey {
     /// For a product that was deleted from the catalogue.
     pub const DELETED: CategoryKey = CategoryKey(1);
 
+    /// For a product that cannot be bought, beside its categories.
+    pub const UNAVAILABLE: CategoryKey = CategoryKey(2);
+
     /// Whether the key belongs to a category.
     #[must_use]
     pub fn is_category(self) -> bool {
-        self > CategoryKey::DELETED
+        self > CategoryKey::UNAVAILABLE
     }
 }
 
@@ -232,7 +235,7 @@ impl Ids {
 
     pub(crate) fn category(&self, id: &str) -> CategoryKey {
         // Must differ from the keys that stand for no category.
-        CategoryKey(self.hash(id).0.max(2))
+        CategoryKey(self.hash(id).0.max(3))
     }
 }
 

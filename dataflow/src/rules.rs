@@ -137,4 +137,12 @@ impl Rules {
         let mut deleted = rows.iter().map(|(category, _)| *category == CategoryKey::DELETED);
         if self.missing_is_deleted { deleted.all(|deleted| deleted) } else { deleted.any(|deleted| deleted) }
     }
+
+    /// Whether a product with these rows in the catalogue may be on lists, as far as the catalogue is concerned: it can be
+    /// bought, and it does not count as deleted, or such products are shown.
+    #[must_use]
+    pub fn may_list(&self, rows: &[(CategoryKey, Diff)]) -> bool {
+        rows.iter().all(|(category, _)| *category != CategoryKey::UNAVAILABLE)
+            && (self.deleted == Deleted::Shown || !self.is_deleted(rows))
+    }
 }

@@ -15,7 +15,7 @@
 //!   source is so far behind that some changes are not kept any more.
 //! - **Categories** are trees: a product is in its category and in all ancestors of it. So the best sellers of a parent count
 //!   each buyer of a product once.
-//! - **Not for sale**: a product that is not available is in the catalogue as a deleted one.
+//! - **Not for sale**: a product that is not available is in its categories all the same, and on no list.
 //! - **Files**: with a directory, its CSV files are loaded into the store, by the same thread that follows it. A file counts
 //!   as read when the changes it made are fed, and the first reading waits until each file is loaded or cannot be.
 //! - **Orders** that are kept no longer are not held. A returned line is no line; a cancelled order does not count.

@@ -52,6 +52,7 @@ impl World {
             In::Category(category) => self.categories[category],
             In::None => CategoryKey::NONE,
             In::Deleted => CategoryKey::DELETED,
+            In::Unavailable => CategoryKey::UNAVAILABLE,
         }
     }
 
@@ -140,6 +141,8 @@ pub(crate) enum In {
     None,
     /// It was there: the only row of such a product.
     Deleted,
+    /// It cannot be bought, wherever it is.
+    Unavailable,
 }
 
 /// One event or one change of a row; ids are numbers within the domain.

@@ -222,7 +222,8 @@ fn wish(domain: Domain, window_ms: Millis) -> impl Strategy<Value = Wish> {
     let lines = prop_oneof![Just(Lines::First), Just(Lines::Afterwards), Just(Lines::Kept)];
     let status = prop::bool::weighted(0.8);
     let order = (orders.clone(), users.clone(), created(window_ms), status, prop::bool::weighted(0.1));
-    let into = vec(prop_oneof![4 => (0..domain.categories).prop_map(In::Category), 1 => Just(In::None)], 1..3);
+    let category = (0..domain.categories).prop_map(In::Category);
+    let into = vec(prop_oneof![6 => category, 1 => Just(In::None), 1 => Just(In::Unavailable)], 1..3);
     let product = (products.clone(), into, 1..=2isize);
     prop_oneof![
         9 => seen().prop_map(|(user, product, at)| Wish::View { user, product, at }),

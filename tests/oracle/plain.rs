@@ -40,7 +40,7 @@ pub(crate) struct Shelves {
     pub(crate) features: BTreeMap<UserKey, Did>,
     /// The merchandising rules that are effective.
     pub(crate) ruling: Ruling,
-    /// Products that merchandising rules keep off all lists.
+    /// Products that merchandising rules keep off all lists, and those that cannot be bought.
     off_lists: BTreeSet<ProductKey>,
     /// Buyers of each product that has any, whatever hides it.
     buyers: BTreeMap<ProductKey, u64>,
@@ -83,6 +83,8 @@ impl Shelves {
         shelves.ruling = Ruling::new(world, tables.rules.iter().copied(), as_of, set);
         let (off_lists, off_histories) = shelves.ruling.hidden(world);
         shelves.off_lists = off_lists;
+        let unavailable = tables.catalogue().filter(|(_, category)| *category == In::Unavailable);
+        shelves.off_lists.extend(unavailable.map(|(product, _)| product));
         for &user in &world.users {
             let mut history = tables.history(user, as_of, rules);
             history.truncate(rules.list_size);

@@ -131,7 +131,7 @@ impl List for BestSellers {
 
 /// The first `list_size` products of every category and of all, by buyers, each row once in the cluster.
 ///
-/// Products that a merchandising rule hides are taken out first.
+/// Products that a merchandising rule hides, and those that cannot be bought, are taken out first.
 ///
 /// The general list is merged from the first rows of every worker, so that only local winners travel. A product with
 /// several rows in the catalogue may occur several times among these rows. It is in the list once: [`first`] counts
@@ -156,8 +156,8 @@ pub(super) fn lists<'s>(wiring: &Wiring<'s>, sellers: &Sellers<'s>) -> ByKey<'s,
     first(ranked, rules.list_size, "FirstOfList")
 }
 
-/// The products of the general list: all products with buyers that no rule hides, without deleted products if these must not be
-/// shown.
+/// The products of the general list: all products with buyers that are not taken out, without deleted products if these must
+/// not be shown.
 fn general<'s>(
     all: VecCollection<'s, Time, Seller, Diff>,
     listed: VecCollection<'s, Time, (CategoryKey, Seller), Diff>,

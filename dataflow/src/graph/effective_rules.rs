@@ -2,6 +2,7 @@
 //! pins, buries and caps.
 
 use differential_dataflow::VecCollection;
+use differential_dataflow::operators::CountTotal;
 use timely::dataflow::StreamVec;
 
 use crate::ids::ProductKey;
@@ -18,21 +19,24 @@ pub(super) struct Effective<'s> {
 }
 
 impl<'s> Effective<'s> {
-    /// The rules of the table that are of a set and effective; the edge follows `now`.
+    /// The rules of the table that are of a set and effective; the edge follows `now`. `unavailable`: products that cannot be
+    /// bought, which is as if a rule said so.
     pub(super) fn new(
         versions: VecCollection<'s, Time, (RuleId, ()), RuleVersion>,
         now: StreamVec<'s, Time, Time>,
+        unavailable: VecCollection<'s, Time, ProductKey, Diff>,
         set: ListSet,
     ) -> Self {
         let effects = effects(versions, now, set);
-        let off_lists = products(&effects, "OffLists", |effect| match effect {
+        let hidden = effects.clone().flat_map(|effect| match effect {
             Effect::OffLists(product) => Some(product),
             _ => None,
         });
+        let off_lists = by_self(once(hidden.concat(unavailable)), "OffLists", |product| product.route());
         Effective { effects, off_lists }
     }
 
-    /// The products on no list, in the worker that the product routes to.
+    /// The products on no list, each once, in the worker that the product routes to.
     pub(super) fn off_lists(&self) -> BySelf<'s, ProductKey, Diff> {
         self.off_lists.clone()
     }
@@ -60,6 +64,11 @@ impl<'s> Effective<'s> {
             _ => None,
         })
     }
+}
+
+/// Each product once, for any number of rows.
+pub(super) fn once(products: VecCollection<'_, Time, ProductKey, Diff>) -> VecCollection<'_, Time, ProductKey, Diff> {
+    by_self(products, "RowsByProduct", |product| product.route()).count_total().map(|(product, _)| product)
 }
 
 /// The products of some effects.

@@ -7,10 +7,10 @@ mod place;
 use std::cmp::Reverse;
 
 use differential_dataflow::VecCollection;
-use differential_dataflow::operators::CountTotal;
 use serde::{Deserialize, Serialize};
 
 use self::newest::Kept;
+use super::effective_rules::once;
 use super::index::{Index, List, Placement, Published, Wiring};
 use super::shape::{Column, Kind, Value};
 use super::touched::TouchedList;
@@ -148,11 +148,6 @@ fn visible<'s>(
     let viewed = by_key(viewed, "ViewedByProduct", |product| product.route());
     let chosen = viewed.join_core(by_product(products), |_, row, &()| Some(*row));
     if only_these { chosen } else { all.concat(chosen.negate()) }
-}
-
-/// Each product once, for any number of rows.
-fn once(products: VecCollection<'_, Time, ProductKey, Diff>) -> VecCollection<'_, Time, ProductKey, Diff> {
-    by_self(products, "RowsByProduct", |product| product.route()).count_total().map(|(product, _)| product)
 }
 
 fn by_product(products: VecCollection<'_, Time, ProductKey, Diff>) -> BySelf<'_, ProductKey, Diff> {

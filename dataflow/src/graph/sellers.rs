@@ -3,7 +3,8 @@
 //! ```text
 //!               ┌▶ window ──────▶ buyers ─┐
 //! purchases ────┤                         ├▶ best sellers ─▶ lists of the shop
-//!               │  rules of this set ─────┘
+//!               │  rules of this set ─────┤
+//!               │  not to be bought ──────┘
 //!               └▶ shadow's window, if it differs ─▶ buyers, with the shadow's rules ─▶ lists of the shadow
 //! ```
 
@@ -25,8 +26,16 @@ pub(super) struct SoldRows<'s> {
     pub(super) purchases: VecCollection<'s, Time, Purchase, Diff>,
     /// The versions of merchandising rules.
     pub(super) versions: VecCollection<'s, Time, (RuleId, ()), RuleVersion>,
+    /// Products that cannot be bought, once for each row that says so.
+    pub(super) unavailable: VecCollection<'s, Time, ProductKey, Diff>,
     /// The times that the edges of windows and of rules follow.
     pub(super) now: StreamVec<'s, Time, Time>,
+}
+
+impl<'s> SoldRows<'s> {
+    fn effective(&self, set: ListSet) -> Effective<'s> {
+        Effective::new(self.versions.clone(), self.now.clone(), self.unavailable.clone(), set)
+    }
 }
 
 /// What best-seller lists of one set are made from.
@@ -37,7 +46,7 @@ pub(super) struct Sellers<'s> {
     pub(super) buyers: VecCollection<'s, Time, (ProductKey, Diff), Diff>,
     /// The same, arranged by product.
     pub(super) buyers_by_product: ByKey<'s, ProductKey, Diff, Diff>,
-    /// What the effective merchandising rules of the set are about.
+    /// What the effective merchandising rules of the set are about, with the products that cannot be bought.
     pub(super) merchandising: Effective<'s>,
 }
 
@@ -49,14 +58,14 @@ impl<'s> Sellers<'s> {
             rules: *rules,
             buyers_by_product: by_key_in_place(buyers.clone(), "BuyersCounted"),
             buyers,
-            merchandising: Effective::new(rows.versions.clone(), rows.now.clone(), ListSet::Live),
+            merchandising: rows.effective(ListSet::Live),
         }
     }
 
     /// The sellers of the shadow. Buyers are counted again only if its window differs.
     pub(super) fn shadow(&self, rows: &SoldRows<'s>) -> Self {
         let rules = self.rules.of_shadow();
-        let merchandising = Effective::new(rows.versions.clone(), rows.now.clone(), ListSet::Shadow);
+        let merchandising = rows.effective(ListSet::Shadow);
         if rules.window_ms == self.rules.window_ms {
             let (buyers, buyers_by_product) = (self.buyers.clone(), self.buyers_by_product.clone());
             return Sellers { rules, buyers, buyers_by_product, merchandising };

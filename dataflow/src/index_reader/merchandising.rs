@@ -5,11 +5,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 use super::ReadView;
-use crate::graph::{List, PinnedSellers, RuleBook};
+use crate::graph::{List, PinnedSellers, ProductCategories, RuleBook};
 use crate::ids::{CategoryKey, ProductKey};
 use crate::merchandising::{Arranged, Arrangement, ListRules, MerchList, MerchRule, Move, RuleId, RuleSet, Shelf};
 use crate::publish::{Snapshot, rows};
-use crate::rules::{Deleted, ListSet};
+use crate::rules::ListSet;
 use crate::time::{Diff, Time};
 
 /// The rule set that was made last, shared by all readers of a process. Rules change rarely.
@@ -84,12 +84,13 @@ impl ReadView<'_> {
         self.rule_set()?.of_list(list)
     }
 
-    /// Whether the rules let a product be on a list: no merchandising rule hides it, and it was not deleted, or deleted
-    /// products are shown.
+    /// Whether the rules let a product be on a list: no merchandising rule hides it, it can be bought, and it was not deleted,
+    /// or deleted products are shown.
     #[must_use]
     pub fn may_show(&self, product: ProductKey) -> bool {
-        (self.rules().deleted == Deleted::Shown || !self.is_deleted(product))
-            && self.rule_set().is_none_or(|set| !set.is_off_lists(product))
+        let mut rows = Vec::new();
+        self.rows::<ProductCategories>(&product, &mut rows);
+        self.rules().may_list(&rows) && self.rule_set().is_none_or(|set| !set.is_off_lists(product))
     }
 
     /// The distinct buyers in the window of a product that is pinned somewhere.

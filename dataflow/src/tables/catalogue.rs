@@ -31,12 +31,13 @@ impl Table for Catalogue {
 /// One row of the catalogue: a product and one of its categories. A product of several categories has a row for each.
 ///
 /// A product that had rows and has lost its last one has a single row with [`CategoryKey::DELETED`], and no other,
-/// until it has another row again or no list could show it any more. Sources maintain this.
+/// until it has another row again or no list could show it any more. A product that cannot be bought has a row with
+/// [`CategoryKey::UNAVAILABLE`] beside those of its categories. Sources maintain this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CatalogueRow {
     /// The product.
     pub product: ProductKey,
-    /// The category; [`CategoryKey::NONE`] or [`CategoryKey::DELETED`] if there is none.
+    /// The category, or one of the keys that stand for none.
     pub category: CategoryKey,
 }
 

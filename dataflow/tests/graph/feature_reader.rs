@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use dataflow::dictionary::Dictionary;
-use dataflow::ids::{Ids, ProductKey, RowKey, UserKey};
+use dataflow::ids::{CategoryKey, Ids, ProductKey, RowKey, UserKey};
 use dataflow::index_reader::{FeatureReader, FeatureRows, UserFeatures, WantedRows};
 use dataflow::rules::{Features, KeyNames, PurchaseSource, Rules};
 use dataflow::short_text::ShortText;
@@ -125,8 +125,21 @@ fn sums_are_over_the_products_of_each_category() {
     let of = reader.view(shop.users[0]).features(shop.users[0], Some(reader.attributes()));
     let [first, second] = ["c0", "c1"].map(|name| reader.dictionary().find_category(name).expect("it was named"));
     let right: BTreeSet<_> = [(first, 3, 1), (second, 0, 1)].into();
-    let sums: Vec<_> = of.categories.iter().map(|of| (of.category, of.views, of.purchases)).collect();
-    assert_eq!(sums, right.into_iter().collect::<Vec<_>>());
+    let sums = |of: &UserFeatures| -> Vec<_> {
+        of.categories.iter().map(|of| (of.category, of.views, of.purchases)).collect()
+    };
+    let right: Vec<_> = right.into_iter().collect();
+    assert_eq!(sums(&of), right);
+
+    let unavailable = CatalogueRow { product: shop.products[5], category: CategoryKey::UNAVAILABLE };
+    shop.graph.inputs().update::<Catalogue>(unavailable, 1);
+    shop.graph.advance_to(3000);
+    shop.graph.settle();
+    let reader = shop.graph.reader();
+    let (of, view) = (reader.view(shop.users[0]).features(shop.users[0], Some(reader.attributes())), reader.view_any());
+    assert_eq!(sums(&of), right, "a product that cannot be bought is in its category");
+    assert!(!view.may_show(shop.products[5]) && view.may_show(shop.products[0]));
+    assert_eq!(view.category_size(first).map(|size| size.products), Some(3));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Batches from the reading threads to the feed.
 
 use dataflow::dictionary::Hold;
-use dataflow::ids::ProductKey;
+use dataflow::ids::{CategoryKey, ProductKey};
 use dataflow::source_status::State;
 use dataflow::tables::{CatalogueRow, OrderRow};
 use dataflow::time::Diff;
@@ -16,13 +16,28 @@ pub(super) struct Sale {
     pub(super) product: ProductKey,
 }
 
+/// A line of the catalogue: a product, one of its categories, and whether it can be bought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ListedLine {
+    pub(super) row: CatalogueRow,
+    pub(super) available: bool,
+}
+
+impl ListedLine {
+    /// The rows of the graph's table.
+    pub(super) fn rows(self) -> impl Iterator<Item = CatalogueRow> {
+        let unavailable = CatalogueRow { category: CategoryKey::UNAVAILABLE, ..self.row };
+        [Some(self.row), Some(unavailable).filter(|_| !self.available)].into_iter().flatten()
+    }
+}
+
 /// Changes of the graph's inputs, of one kind.
 pub(super) enum InputChanges {
     /// The erasures that there were at the start, before all events.
     Erasures(ErasedAtStart),
     Events(Vec<EventChanges>),
     Sales(Vec<(Sale, Diff)>),
-    ProductsFile(Vec<(CatalogueRow, Diff)>),
+    ProductsFile(Vec<(ListedLine, Diff)>),
 }
 
 impl InputChanges {

@@ -1,14 +1,14 @@
 //! `product_catalog.csv`: each line names a product and its category. A product of two lines is
-//! in both categories, one of a line without a category is in none, and one that is not available is there as a deleted one.
+//! in both categories, one of a line without a category is in none, and one of a line that is not available cannot be bought.
 
 use std::collections::HashSet;
 
-use dataflow::ids::{CategoryKey, ProductKey};
+use dataflow::ids::ProductKey;
 use dataflow::tables::CatalogueRow;
 use dataflow::time::Diff;
 use foldhash::fast::RandomState;
 
-use super::batch::InputChanges;
+use super::batch::{InputChanges, ListedLine};
 use super::rows::{RowContext, RowText, TableRows};
 use crate::deleted::Deleted;
 use crate::fault::{Fault, category_key};
@@ -29,36 +29,39 @@ const AVAILABLE: &str = "available";
 pub(super) struct ProductsFile;
 
 impl TableRows for ProductsFile {
-    type Row = CatalogueRow;
+    type Row = ListedLine;
     type Gone = Deleted;
     const COLUMNS: &'static [&'static str] = &[PRODUCT, CATEGORY];
     const OPTIONAL: Option<&'static str> = Some(AVAILABLE);
 
-    fn read(text: &RowText<'_>, context: &RowContext<'_>) -> Result<Option<CatalogueRow>, Fault<'static>> {
+    fn read(text: &RowText<'_>, context: &RowContext<'_>) -> Result<Option<ListedLine>, Fault<'static>> {
         let product = text.id(0)?;
-        let category = match text.truth()? {
-            Some(false) => CategoryKey::DELETED,
-            _ => category_key(text.get(1)?, CATEGORY, context.dictionary)?,
-        };
-        Ok(Some(CatalogueRow { product: context.dictionary.product(product)?, category }))
+        let available = text.truth()?.unwrap_or(true);
+        let category = category_key(text.get(1)?, CATEGORY, context.dictionary)?;
+        let row = CatalogueRow { product: context.dictionary.product(product)?, category };
+        Ok(Some(ListedLine { row, available }))
     }
 
-    fn lives(_: &CatalogueRow, _: &RowContext<'_>) -> bool {
+    fn lives(_: &ListedLine, _: &RowContext<'_>) -> bool {
         true
     }
 
-    fn changes(rows: Vec<(CatalogueRow, Diff)>) -> InputChanges {
+    fn changes(rows: Vec<(ListedLine, Diff)>) -> InputChanges {
         InputChanges::ProductsFile(rows)
     }
 
-    fn settle(gone: &mut Deleted, change: &mut Vec<(CatalogueRow, Diff)>, now: &RowStore<CatalogueRow, ()>) {
-        if change.iter().all(|(_, diff)| *diff > 0) {
-            return gone.settle(change, |_| true);
+    fn settle(gone: &mut Deleted, change: &mut Vec<(ListedLine, Diff)>, now: &RowStore<ListedLine, ()>) {
+        let mut rows: Vec<(CatalogueRow, Diff)> = change.iter().map(|(line, diff)| (line.row, *diff)).collect();
+        let lines = rows.len();
+        if rows.iter().all(|(_, diff)| *diff > 0) {
+            gone.settle(&mut rows, |_| true);
+        } else {
+            let mut listed: HashSet<ProductKey, RandomState> = HashSet::default();
+            now.for_each(|line, ()| {
+                listed.insert(line.row.product);
+            });
+            gone.settle(&mut rows, |product| listed.contains(&product));
         }
-        let mut listed: HashSet<ProductKey, RandomState> = HashSet::default();
-        now.for_each(|row, ()| {
-            listed.insert(row.product);
-        });
-        gone.settle(change, |product| listed.contains(&product));
+        change.extend(rows.drain(lines..).map(|(row, diff)| (ListedLine { row, available: true }, diff)));
     }
 }

@@ -46,8 +46,8 @@ settings::section! {
         product_id: String = "product_id", "column", COLUMN;
         /// Column with the id of the product's category, or with an array of ids: the product is in all of these.
         category_id: String = "category_id", "column", COLUMN;
-        /// Column of type boolean that says whether the product can be bought. A product with false leaves the best
-        /// sellers and all recommendations. "": every product can be bought.
+        /// Column of type boolean that says whether the product can be bought. A product with false is on no list, but
+        /// stays in histories and in its categories. "": every product can be bought.
         available: Option<String> = "", "column", COLUMN_OR_NONE;
     }
 }

@@ -19,10 +19,18 @@ const ANCESTORS_MAX: usize = 64;
 
 type Parents = HashMap<CategoryKey, CategoryKey, RandomState>;
 
+/// What the store says of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct ListedProduct {
+    /// Its category; `NONE` without one.
+    category: CategoryKey,
+    /// Whether it can be bought.
+    available: bool,
+}
+
 /// The products and the trees of categories, as they were read last.
 pub(super) struct StoreCatalogue {
-    /// The category of each product: `NONE` without one, `DELETED` if it cannot be bought.
-    products: RowStore<ProductKey, CategoryKey>,
+    products: RowStore<ProductKey, ListedProduct>,
     parents: Parents,
     deleted: Deleted,
     /// The rows of the checkpoint, until all rows are read.
@@ -61,11 +69,15 @@ impl StoreCatalogue {
     /// Every row of the graph's table.
     fn rows(&self) -> Vec<CatalogueRow> {
         let mut rows = Vec::new();
-        self.products.for_each(|product, category| {
-            rows.extend(lineage(*category, &self.parents).map(|category| CatalogueRow { product: *product, category }));
-        });
+        self.products.for_each(|product, listed| rows.extend(rows_of(*product, *listed, &self.parents)));
         rows
     }
+}
+
+/// The rows of a product in the graph's table.
+fn rows_of(product: ProductKey, listed: ListedProduct, parents: &Parents) -> impl Iterator<Item = CatalogueRow> {
+    let unavailable = (!listed.available).then_some(CategoryKey::UNAVAILABLE);
+    lineage(listed.category, parents).chain(unavailable).map(move |category| CatalogueRow { product, category })
 }
 
 /// A category and its ancestors.
@@ -82,7 +94,7 @@ fn lineage(category: CategoryKey, parents: &Parents) -> impl Iterator<Item = Cat
 /// A reading of all rows. Dropped unfinished, nothing has changed.
 pub(super) struct CatalogueReading<'c> {
     catalogue: &'c mut StoreCatalogue,
-    products: RowStore<ProductKey, CategoryKey>,
+    products: RowStore<ProductKey, ListedProduct>,
     parents: Parents,
 }
 
@@ -91,7 +103,7 @@ impl CatalogueReading<'_> {
         let (entry, fault) = read(row, dictionary)?;
         match entry {
             CatalogueEntry::Category(category, Some(Some(parent))) => drop(self.parents.insert(category, parent)),
-            CatalogueEntry::Product(product, Some(category)) => self.products.hold(product, category),
+            CatalogueEntry::Product(product, Some(listed)) => self.products.hold(product, listed),
             _ => {}
         }
         fault.map_or(Ok(()), Err)
@@ -125,7 +137,7 @@ impl CatalogueReading<'_> {
 pub(super) struct CatalogueChange<'c> {
     catalogue: &'c mut StoreCatalogue,
     parents: HashMap<CategoryKey, Option<CategoryKey>, RandomState>,
-    products: Vec<(ProductKey, Option<CategoryKey>)>,
+    products: Vec<(ProductKey, Option<ListedProduct>)>,
 }
 
 impl CatalogueChange<'_> {
@@ -133,7 +145,7 @@ impl CatalogueChange<'_> {
         let (entry, fault) = read(row, dictionary)?;
         match entry {
             CatalogueEntry::Category(category, parent) => drop(self.parents.insert(category, parent.flatten())),
-            CatalogueEntry::Product(product, category) => self.products.push((product, category)),
+            CatalogueEntry::Product(product, listed) => self.products.push((product, listed)),
         }
         fault.map_or(Ok(()), Err)
     }
@@ -144,13 +156,12 @@ impl CatalogueChange<'_> {
         let start = change.len();
         self.parents.retain(|category, parent| parents.get(category) != parent.as_ref());
         move_categories(&self.parents, parents, products, change);
-        for (product, category) in self.products {
-            let mut out = |product, category, diff| {
-                let rows = lineage(category, parents).map(|category| (CatalogueRow { product, category }, diff));
-                change.extend(rows);
+        for (product, listed) in self.products {
+            let mut out = |product, listed, diff| {
+                change.extend(rows_of(product, listed, parents).map(|row| (row, diff)));
             };
-            match category {
-                Some(category) => products.put(product, category, &mut out),
+            match listed {
+                Some(listed) => products.put(product, listed, &mut out),
                 None => products.remove(&product, &mut out),
             }
         }
@@ -164,7 +175,7 @@ impl CatalogueChange<'_> {
 fn move_categories(
     moved: &HashMap<CategoryKey, Option<CategoryKey>, RandomState>,
     parents: &mut Parents,
-    products: &RowStore<ProductKey, CategoryKey>,
+    products: &RowStore<ProductKey, ListedProduct>,
     change: &mut Vec<(CatalogueRow, Diff)>,
 ) {
     if moved.is_empty() {
@@ -172,10 +183,9 @@ fn move_categories(
     }
     // A product under a moved category is under it before and after the move.
     let mut rows = |parents: &Parents, diff: Diff| {
-        products.for_each(|product, category| {
-            if lineage(*category, parents).any(|ancestor| moved.contains_key(&ancestor)) {
-                let rows = lineage(*category, parents);
-                change.extend(rows.map(|category| (CatalogueRow { product: *product, category }, diff)));
+        products.for_each(|product, listed| {
+            if lineage(listed.category, parents).any(|ancestor| moved.contains_key(&ancestor)) {
+                change.extend(rows_of(*product, *listed, parents).map(|row| (row, diff)));
             }
         });
     };
@@ -192,8 +202,8 @@ fn move_categories(
 enum CatalogueEntry {
     /// A category, and its parent if it is there and has one.
     Category(CategoryKey, Option<Option<CategoryKey>>),
-    /// A product, and its category if it is there.
-    Product(ProductKey, Option<CategoryKey>),
+    /// A product, and what the store says of it if it is there.
+    Product(ProductKey, Option<ListedProduct>),
 }
 
 /// A row of the catalogue, and the fault of the category that it names: it is then in none, or has no parent.
@@ -214,11 +224,11 @@ fn read(row: &TableRow, dictionary: &Dictionary) -> Result<(CatalogueEntry, Opti
         }
         TableRow::Product { product, now } => {
             let key = dictionary.product(id(Some(product), "product_id")?)?;
-            let category = |listed: &Listed| match listed.available {
-                true => named(listed.category.as_deref(), "category_id").unwrap_or(CategoryKey::NONE),
-                false => CategoryKey::DELETED,
+            let listed = |now: &Listed| {
+                let category = named(now.category.as_deref(), "category_id").unwrap_or(CategoryKey::NONE);
+                ListedProduct { category, available: now.available }
             };
-            CatalogueEntry::Product(key, now.as_ref().map(category))
+            CatalogueEntry::Product(key, now.as_ref().map(listed))
         }
         TableRow::Order { .. } | TableRow::Line { .. } => unreachable!("these are rows of orders"),
     };

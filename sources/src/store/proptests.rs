@@ -64,18 +64,21 @@ impl Tables {
         for id in &self.known {
             let mut categories = BTreeSet::new();
             match self.products.get(id) {
-                Some((Some(first), true)) => {
+                Some((Some(first), _)) => {
                     let mut next = Some(*first);
                     while let Some(category) = next.filter(|next| categories.insert(*next)) {
                         next = self.categories.get(&category).copied().flatten();
                     }
                 }
-                Some((None, true)) => {
+                Some((None, _)) => {
                     rows.insert(row(ids, *id, CategoryKey::NONE), 1);
                 }
-                _ => {
+                None => {
                     rows.insert(row(ids, *id, CategoryKey::DELETED), 1);
                 }
+            }
+            if self.products.get(id).is_some_and(|(_, available)| !available) {
+                rows.insert(row(ids, *id, CategoryKey::UNAVAILABLE), 1);
             }
             let key = |number: u8| ids.category(&category(number)).expect("there is no collision");
             rows.extend(categories.into_iter().map(|number| (row(ids, *id, key(number)), 1)));

@@ -215,6 +215,13 @@ fn a_product_that_is_not_available_leaves_the_lists_until_it_is_again() {
     shop.expect(None, &[("lamp", 1), ("stool", 1)]);
     dir.replace("product_catalog.csv", catalogue("False", "1"));
     shop.expect(Some("light"), &[("chair", 1), ("stool", 1)]);
+    dir.replace("product_catalog.csv", catalogue("no", "no"));
+    shop.expect(Some("light"), &[("stool", 1)]);
+    let size = shop.ask(|reader| {
+        let light = reader.dictionary().find_category("light").unwrap();
+        reader.view_any().category_size(light).unwrap().products
+    });
+    assert_eq!(size, 3, "they stay in the category");
     dir.replace("product_catalog.csv", catalogue("true", "sold"));
     shop.expect(Some("light"), &[("lamp", 1), ("stool", 1)]);
     let letter = shop.letters.recv_timeout(SOON).unwrap();

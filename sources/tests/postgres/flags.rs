@@ -41,6 +41,11 @@ fn flags_change(shop: &Shop, url: &str) {
     execute(url, "UPDATE products SET for_sale = NOT for_sale");
     shop.expect(Some("light"), &[("candle", 2), ("bulb", 1)]);
     shop.expect(None, &[("candle", 2), ("bulb", 1), ("stool", 1)]);
+    let size = shop.ask(|reader| {
+        let light = reader.dictionary().find_category("light").unwrap();
+        reader.view_any().category_size(light).unwrap().products
+    });
+    assert_eq!(size, 3, "a product that is not for sale stays in its category");
     execute(url, "UPDATE products SET for_sale = false, product_id = 'stool' WHERE product_id = 'bulb'");
     shop.expect(None, &[("candle", 2)]);
     execute(url, "DELETE FROM products WHERE product_id <> 'candle'");

@@ -20,7 +20,7 @@ use crate::ids::{CategoryKey, ProductKey};
 use crate::merchandising::{Arranged, MerchAction, MerchList, MerchRule, RuleId, RuleScope, RuleSet, Shelf};
 use crate::ops::list::for_each_difference;
 use crate::ops::periods::{Periods, compare};
-use crate::rules::{Deleted, Rules};
+use crate::rules::Rules;
 use crate::tables::Catalogue;
 use crate::time::{Diff, Millis, Time};
 use crate::trace::arranged::{ByKey, by_key, by_self};
@@ -34,7 +34,7 @@ enum Item {
     Buyers(ProductKey, u64),
     /// A row in the catalogue of a product that is in the list, or pinned there.
     Catalogue(ProductKey, CategoryKey),
-    /// A merchandising rule hides this pinned product.
+    /// This pinned product is on no list.
     Hidden(ProductKey),
 }
 
@@ -135,8 +135,7 @@ impl KnownProducts<'_> {
 
 impl Shelf for KnownProducts<'_> {
     fn may_pin(&self, product: ProductKey) -> bool {
-        let is_deleted = self.business.deleted != Deleted::Shown && self.business.is_deleted(self.rows(product));
-        !is_deleted && !self.hidden.contains(&product)
+        self.business.may_list(self.rows(product)) && !self.hidden.contains(&product)
     }
 
     fn is_of(&self, product: ProductKey, category: CategoryKey) -> bool {

@@ -19,7 +19,7 @@ use super::{Index, Published, RowChanges, StoredRows, touching};
 use crate::cluster::ClusterPlace;
 use crate::erased_users::ErasedUsers;
 use crate::graph_part::GraphPart;
-use crate::ids::{ProductKey, UserKey};
+use crate::ids::{CategoryKey, ProductKey, UserKey};
 use crate::ops::periods::Periods;
 use crate::ops::window::LateLines;
 use crate::publish::IndexTraces;
@@ -87,6 +87,7 @@ impl<'s> Wiring<'s> {
             let sold = SoldRows {
                 purchases: buyers::purchases(&living, lines.clone(), stated.clone(), from),
                 versions: collections.get::<tables::MerchRules>().clone(),
+                unavailable: unavailable(collections.get::<tables::Catalogue>()),
                 now,
             };
             ListInputs::new(&sold, arrangements.get::<tables::Stamps>().clone(), plan)
@@ -178,6 +179,14 @@ impl<'s> Wiring<'s> {
     pub(in crate::graph) fn into_base(self) -> Tables<tables::Traces> {
         self.arrangements.map(&mut TableTraces)
     }
+}
+
+/// The products that cannot be bought, once for each row that says so.
+fn unavailable<'s>(
+    catalogue: &VecCollection<'s, Time, tables::Pair<tables::Catalogue>, Diff>,
+) -> VecCollection<'s, Time, ProductKey, Diff> {
+    let unavailable = |(product, category)| (category == CategoryKey::UNAVAILABLE).then_some(product);
+    catalogue.clone().flat_map(unavailable)
 }
 
 impl<'s> ListInputs<'s> {

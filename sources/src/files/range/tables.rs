@@ -35,7 +35,7 @@ pub(super) fn read(
         Some(CsvScan { name, path, file, to, reading: &reading, status, refused })
     };
     if let Some(mut scan) = scan(products::FILE) {
-        scan.table::<ProductsFile>(|row| tables.catalogue.push(row))?;
+        scan.table::<ProductsFile>(|line| tables.catalogue.extend(line.rows()))?;
     }
     if let Some(mut scan) = scan(orders::FILE) {
         scan.table::<OrdersFile>(|sale| {

@@ -60,12 +60,25 @@ impl RowCategories {
         (categories, fault)
     }
 
+    /// The categories of a product of which the table says whether it can be bought. They are [`CategoryKey::NONE`] if none
+    /// can be used.
+    pub(crate) fn of_product(usable: Option<RowCategories>, available: bool) -> RowCategories {
+        let categories = usable.unwrap_or(RowCategories::One(CategoryKey::NONE));
+        if available { categories } else { RowCategories::Several(marked(categories.keys(), false)) }
+    }
+
     pub(crate) fn keys(&self) -> &[CategoryKey] {
         match self {
             RowCategories::One(one) => std::slice::from_ref(one),
             RowCategories::Several(several) => several,
         }
     }
+}
+
+/// These categories, of a product that can be bought or not.
+fn marked(categories: &[CategoryKey], available: bool) -> Vec<CategoryKey> {
+    let own = categories.iter().copied().filter(|category| *category != CategoryKey::UNAVAILABLE);
+    own.chain((!available).then_some(CategoryKey::UNAVAILABLE)).collect()
 }
 
 /// The number of a set.
@@ -107,6 +120,12 @@ impl CategorySets {
         self.sets[number as usize] = set.clone();
         self.numbers.insert(set, number);
         CategorySet(number)
+    }
+
+    /// The number of the set with the categories of another one, of a product that can be bought or not.
+    pub(crate) fn marked(&mut self, set: CategorySet, available: bool) -> CategorySet {
+        let categories = marked(self.get(set), available);
+        self.number(&categories)
     }
 
     /// The categories of a set.

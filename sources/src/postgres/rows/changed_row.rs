@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use dataflow::dictionary::Dictionary;
-use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey};
+use dataflow::ids::{OrderKey, ProductKey, RowKey};
 use dataflow::tables::{LineRow, OrderRow, Placed};
 use dataflow::time::Millis;
 
@@ -173,9 +173,7 @@ impl<'r, 't> ChangedRow<'r, 't> {
     ) -> Result<(RowEdit, Option<Fault<'r>>), Fault<'r>> {
         let product = self.id(new, 0)?.map(|product| dictionary.product(&product)).transpose()?;
         let product = product.or(before).ok_or_else(|| self.missing(0))?;
-        if self.flag(new)? == Some(false) {
-            return Ok((RowEdit::Product { product, categories: RowCategories::One(CategoryKey::DELETED) }, None));
-        }
+        let available = self.flag(new)? != Some(false);
         let read =
             |text: Option<&str>| RowCategories::read(text, self.decoder.category_lists, self.name(1), dictionary);
         let (categories, fault) = match self.decoder.columns[1].read(new) {
@@ -183,11 +181,11 @@ impl<'r, 't> ChangedRow<'r, 't> {
             Ok(ColumnValue::Text(text)) => read(Some(&text)),
             Ok(ColumnValue::Kept) => {
                 let from = before.unwrap_or(product);
-                return Ok((RowEdit::PartialRow(Box::new(PartialRow::Product { from, product })), None));
+                return Ok((RowEdit::PartialRow(Box::new(PartialRow::Product { from, product, available })), None));
             }
             Err(fault) => (None, Some(fault)),
         };
-        let categories = categories.unwrap_or(RowCategories::One(CategoryKey::NONE));
+        let categories = RowCategories::of_product(categories, available);
         Ok((RowEdit::Product { product, categories }, fault))
     }
 

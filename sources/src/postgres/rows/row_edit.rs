@@ -34,7 +34,7 @@ pub(crate) enum RowEdit {
 pub(crate) enum PartialRow {
     Order { from: OrderKey, order: OrderKey, user: Option<UserKey>, at: Option<Millis>, counts: Option<bool> },
     Line { from: RowKey, row: RowKey, order: Option<OrderKey>, product: Option<ProductKey> },
-    Product { from: ProductKey, product: ProductKey },
+    Product { from: ProductKey, product: ProductKey, available: bool },
 }
 
 impl RowEdit {

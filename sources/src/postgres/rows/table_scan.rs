@@ -58,7 +58,7 @@ impl From<Collision> for RowIssue<'_> {
 /// Takes the rows of all three tables.
 pub(crate) trait RowSink {
     /// A product is listed, also where its categories cannot be used.
-    fn product(&mut self, product: ProductKey, categories: Option<&[CategoryKey]>);
+    fn product(&mut self, product: ProductKey, categories: &[CategoryKey], is_usable: bool);
 
     /// An order. Its columns are read by the sink, which may need only some of them.
     fn order<'c>(&mut self, row: &CopiedRow<'_, 'c>) -> Result<(), RowIssue<'c>>;
@@ -120,14 +120,13 @@ impl<'r, 'c> CopiedRow<'r, 'c> {
             SourceTable::Products => {
                 let product = self.product(0)?;
                 let (is_list, name) = (self.source.category_lists, self.name(1));
-                let (categories, fault) = match self.flag()? {
-                    Some(false) => (Some(RowCategories::One(CategoryKey::DELETED)), None),
-                    _ => match self.text(1) {
-                        Ok(text) => RowCategories::read(text.as_deref(), is_list, name, self.dictionary),
-                        Err(fault) => (None, Some(fault)),
-                    },
+                let available = self.flag()? != Some(false);
+                let (categories, fault) = match self.text(1) {
+                    Ok(text) => RowCategories::read(text.as_deref(), is_list, name, self.dictionary),
+                    Err(fault) => (None, Some(fault)),
                 };
-                sink.product(product, categories.as_ref().map(RowCategories::keys));
+                let is_usable = categories.is_some();
+                sink.product(product, RowCategories::of_product(categories, available).keys(), is_usable);
                 fault.map_or(Ok(()), |fault| Err(fault.into()))
             }
             SourceTable::Orders => sink.order(self),

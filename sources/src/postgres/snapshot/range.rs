@@ -129,10 +129,10 @@ struct ReplayRows {
 }
 
 impl RowSink for ReplayRows {
-    fn product(&mut self, product: ProductKey, categories: Option<&[CategoryKey]>) {
-        let rows = categories.unwrap_or(&[CategoryKey::NONE]).iter();
+    fn product(&mut self, product: ProductKey, categories: &[CategoryKey], is_usable: bool) {
+        let rows = categories.iter();
         self.tables.catalogue.extend(rows.map(|category| CatalogueRow { product, category: *category }));
-        self.accepted += u64::from(categories.is_some());
+        self.accepted += u64::from(is_usable);
     }
 
     fn order<'c>(&mut self, row: &CopiedRow<'_, 'c>) -> Result<(), RowIssue<'c>> {

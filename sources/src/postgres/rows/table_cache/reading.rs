@@ -119,9 +119,9 @@ impl TableReading<'_> {
 }
 
 impl RowSink for TableReading<'_> {
-    fn product(&mut self, product: ProductKey, categories: Option<&[CategoryKey]>) {
+    fn product(&mut self, product: ProductKey, categories: &[CategoryKey], _is_usable: bool) {
         if let Some(catalogue) = &mut self.catalogue {
-            catalogue.seen(product, self.category_sets.number(categories.unwrap_or(&[CategoryKey::NONE])));
+            catalogue.seen(product, self.category_sets.number(categories));
         }
     }
 

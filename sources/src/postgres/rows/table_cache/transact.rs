@@ -103,13 +103,14 @@ impl TableCache {
                     self.change_line(before.is_some(), LineRow { order, product, row }, change);
                 }
             }
-            PartialRow::Product { from, product } => {
+            PartialRow::Product { from, product, available } => {
                 let before = self.catalogue.get(&from).or_else(|| self.catalogue.get(&product));
+                let now = before.map(|set| self.category_sets.marked(set, available));
                 let mut out = products(&self.category_sets, change);
                 if from != product {
                     self.catalogue.remove(&from, &mut out);
                 }
-                if let Some(set) = before {
+                if let Some(set) = now {
                     self.catalogue.put(product, set, &mut out);
                 }
             }
@@ -158,8 +159,12 @@ mod tests {
         };
         let same = RowEdit::Product { product: lamp, categories: RowCategories::Several(vec![house, light]) };
         assert_eq!(transact(same), BTreeMap::new());
-        let kept = RowEdit::PartialRow(Box::new(PartialRow::Product { from: lamp, product: lamp }));
-        assert_eq!(transact(kept), BTreeMap::new());
+        let kept = RowEdit::PartialRow(Box::new(PartialRow::Product { from: lamp, product: lamp, available: true }));
+        assert_eq!(transact(kept.clone()), BTreeMap::new());
+        let sold_out =
+            RowEdit::PartialRow(Box::new(PartialRow::Product { from: lamp, product: lamp, available: false }));
+        assert_eq!(transact(sold_out), BTreeMap::from([(row(lamp, CategoryKey::UNAVAILABLE), 1)]));
+        assert_eq!(transact(kept), BTreeMap::from([(row(lamp, CategoryKey::UNAVAILABLE), -1)]));
         let moved = RowEdit::Product { product: lamp, categories: RowCategories::Several(vec![seat, light]) };
         assert_eq!(transact(moved), BTreeMap::from([(row(lamp, house), -1), (row(lamp, seat), 1)]));
         let deleted =
