@@ -66,7 +66,7 @@ mod tests {
     fn sales(text: &str, dictionary: &Dictionary) -> Vec<Sale> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        let reading = RowContext { dictionary, now: 0, latest: Millis::MAX, window_ms: Millis::MAX };
+        let reading = RowContext { dictionary, now: 0, latest: Millis::MAX, kept_ms: Millis::MAX };
         let mut records = CsvRecords::new(&file, FilePosition::default(), text.len() as u64, true);
         records.next().unwrap();
         let columns = CsvColumns::<OrdersFile>::find(records.fields()).unwrap();
