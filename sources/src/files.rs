@@ -67,7 +67,7 @@ pub const REMOVALS: &str = "removals.jsonl";
 pub struct Settings {
     /// The directory with the files. It may be created later.
     pub dir: PathBuf,
-    /// How long an order counts, in milliseconds: older lines are skipped.
+    /// How long an order is kept from its time on, in milliseconds: older lines are skipped.
     pub kept_ms: Millis,
     /// Which events change rows, beside views and removals.
     pub used: EventUse,

@@ -45,7 +45,7 @@ pub struct FollowingParts<D> {
     pub database: D,
     /// The keys of ids.
     pub dictionary: Arc<Dictionary>,
-    /// How long an order counts.
+    /// How long an order is kept from its time on.
     pub kept_ms: Millis,
     /// The service clock.
     pub clock: Arc<dyn ServiceClock>,
