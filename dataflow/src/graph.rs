@@ -143,7 +143,10 @@ impl Plan {
     /// Features, sessions and identities of events, which know days and seconds, must be off.
     #[must_use]
     pub fn finer(mut rules: Rules, dictionary: Arc<Dictionary>, ticks_per_ms: Time) -> Plan {
-        for time in [&mut rules.history_ms, &mut rules.window_ms, &mut rules.co_views.every_ms] {
+        // Orders are kept for `features.days`, whether features are on or off.
+        let times =
+            [&mut rules.history_ms, &mut rules.window_ms, &mut rules.co_views.every_ms, &mut rules.features.days];
+        for time in times {
             *time = time.saturating_mul(ticks_per_ms);
         }
         Plan { ticks_per_ms, ..Plan::new(rules, dictionary) }

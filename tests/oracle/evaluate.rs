@@ -207,6 +207,18 @@ fn asks_and_late_lines_do_not_move_the_clock_past_the_end_of_a_period() {
 }
 
 #[test]
+fn buy_again_counts_orders_that_have_left_the_window() {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    let list = |days: u64| {
+        let later = 100 + days * DAY_MS;
+        let lines = format!("{{\"order\":[1,10,100,\"o\"]}}\n{{\"view\":[2,20,{later}]}}\n{{\"ask\":0,\"user\":1}}\n");
+        written(&lines, &["--chain", "buy_again"]).expect("it runs")
+    };
+    assert_eq!(list(364), "{\"user\":0,\"list\":[10]}\n");
+    assert_eq!(list(366), "{\"user\":0,\"list\":[]}\n");
+}
+
+#[test]
 fn numbers_stay_numbers_and_a_bad_line_is_named() {
     let run = |stream: &str| written(stream, &["--chain", "co_views"]);
     let views = "{\"view\":[1,10,100]}\n{\"view\":[1,20,110]}\n\n{\"view\":[\"b\",10,150]}\n";

@@ -4,8 +4,8 @@
 //! states can be asked for while the clock stands, a millisecond of the clock has [`TICKS_PER_MS`] ticks.
 //!
 //! Counts of co-views are those of the records that came until the last whole multiple of `every_ms` of the clock, so records are
-//! given in a tick of the period in which they came. Earlier asks change no answer. Only if a state is asked for more than
-//! [`TICKS_PER_MS`] times with records in between, and the clock stands, the later ones are as of the next milliseconds.
+//! given in a tick of the period in which they came. Earlier asks change no answer. If the clock stands and a state is asked for
+//! more than [`TICKS_PER_MS`] times with records in between, later states are those of the following milliseconds.
 
 use std::collections::HashSet;
 use std::sync::Arc;
