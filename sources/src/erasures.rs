@@ -12,6 +12,7 @@
 //! Each feed gives all of them, so that it needs not know how far the other feeds are, in this process or in another one.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use dataflow::feed::Waker;
@@ -39,6 +40,8 @@ impl ErasedAtStart {
 pub(crate) struct KnownErasures {
     /// None until the log has been read.
     erased: OnceLock<ErasedAtStart>,
+    /// The log could not be read at the last try.
+    is_unreadable: AtomicBool,
     wakers: Mutex<Vec<Waker>>,
 }
 
@@ -47,7 +50,23 @@ impl KnownErasures {
     pub(crate) fn set(&self, erased: ErasedAtStart) {
         // Whoever was first has read at least as much as counts.
         let _ = self.erased.set(erased);
+        self.is_unreadable.store(false, Ordering::Relaxed);
         self.wakers().iter().for_each(Waker::wake);
+    }
+
+    /// They could not be read; it is tried again.
+    pub(crate) fn set_unreadable(&self) {
+        self.is_unreadable.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the last try to read them has failed.
+    pub(crate) fn are_unreadable(&self) -> bool {
+        self.is_unreadable.load(Ordering::Relaxed)
+    }
+
+    /// Whether feeds wait for them.
+    pub(crate) fn are_awaited(&self) -> bool {
+        self.erased.get().is_none()
     }
 
     /// The gate of one more feed. Its worker is woken when they have been read.

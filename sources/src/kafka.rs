@@ -171,6 +171,7 @@ impl Source {
             discovery: settings.discovery,
             resume,
             past: past.clone(),
+            erasures: erasures.as_ref().map(ErasureThread::known),
             answered_before: settings.answered_before,
             awaited: settings.awaited,
             all_assignments: all_assignments.clone(),

@@ -6,7 +6,7 @@ use dataflow::dictionary::KeyCache;
 use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
 use dataflow::ids::RowKey;
 use dataflow::inputs::Inputs;
-use dataflow::source_status::{Progress, SourceStatus};
+use dataflow::source_status::{Progress, SourceStatus, State};
 use dataflow::tables::{self, LineRow};
 
 use super::batch::{FileBatch, InputChanges};
@@ -34,6 +34,8 @@ pub(super) struct FilesFeed {
     batches: Vec<ReadAhead<FileBatch>>,
     /// Whether events may be given.
     gate: ErasureGate,
+    /// Whether the erasures of the file of removals are known, or not needed.
+    knows_erasures: bool,
     status: Arc<SourceStatus>,
     streams: Vec<Arc<str>>,
     progress: Vec<Progress>,
@@ -48,6 +50,7 @@ impl FilesFeed {
         let mut feed = FilesFeed {
             batches: Vec::new(),
             gate: ErasureGate::default(),
+            knows_erasures: !source.settings.used.features,
             status: source.status.clone(),
             streams: FILES[..files].iter().map(|name| Arc::from(*name)).collect(),
             progress: vec![Progress { next: 0, end: 0 }; files],
@@ -99,7 +102,10 @@ impl FilesFeed {
         let mut repeats = 0;
         match batch.changes {
             None => {}
-            Some(InputChanges::Erasures(erased)) => _ = self.gate.give(&erased, inputs),
+            Some(InputChanges::Erasures(erased)) => {
+                self.knows_erasures = true;
+                self.gate.give(&erased, inputs);
+            }
             Some(InputChanges::Events(events)) => events.into_iter().for_each(|event| {
                 repeats += usize::from(!event.apply(inputs, &self.status));
             }),
@@ -119,6 +125,10 @@ impl FilesFeed {
         self.status.accepted((records - repeats) as u64);
         if let Some(state) = batch.state {
             self.tried[batch.part] = true;
+            if !self.knows_erasures && matches!(state, State::Retrying(_)) {
+                // All files of events wait for the file of removals: the lists of orders need not.
+                self.tried[..EVENT_FILES.len()].fill(true);
+            }
             self.status.state(batch.part, state);
         }
         // A batch without changes may have moved the position all the same.

@@ -105,6 +105,7 @@ pub fn open<U: Upstream, F: Fetch + 'static>(parts: SourceParts<U, F>) -> (Watch
         discovery,
         resume,
         past: None,
+        erasures: erasures.as_ref().map(|_| known.clone()),
         answered_before,
         awaited,
         all_assignments,

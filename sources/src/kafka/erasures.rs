@@ -234,6 +234,11 @@ impl ErasureThread {
         ErasureThread { start, known: Arc::default(), notify: Arc::default(), thread: OnceLock::new() }
     }
 
+    /// The erasures, once they are read.
+    pub(super) fn known(&self) -> Arc<KnownErasures> {
+        self.known.clone()
+    }
+
     /// The gate of one more feed.
     pub(super) fn gate(&self, dictionary: &Arc<Dictionary>, waker: Waker) -> ErasureGate {
         self.thread.get_or_init(|| match self.spawn(dictionary) {
@@ -278,6 +283,7 @@ fn run<U: Upstream, F: Fetch>(
     notify: &Notify,
     status: &SourceStatus,
 ) {
+    let mut last_reason = None;
     while !notify.is_stopped() {
         let read = reader.read(|id, silent| {
             std::thread::park_timeout(SLEEP_MAX);
@@ -292,8 +298,13 @@ fn run<U: Upstream, F: Fetch>(
                 return known.set(erased);
             }
             Err(Unanswered(reason)) => {
-                tracing::warn!(topic = &*reader.topic, reason, "the erasures cannot be read yet: events wait for them");
+                if last_reason.as_ref() != Some(&reason) {
+                    let topic = &*reader.topic;
+                    tracing::warn!(topic, reason, "the erasures cannot be read yet: events wait for them");
+                }
+                known.set_unreadable();
                 status.state(PART, State::Retrying(format!("erasures are read before all events: {reason}")));
+                last_reason = Some(reason);
                 notify.wait(REST, REST);
             }
         }

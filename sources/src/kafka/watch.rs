@@ -40,6 +40,8 @@ use beginnings::Beginnings;
 use read_again::ReadAgain;
 use tracked::Tracked;
 
+use crate::erasures::KnownErasures;
+
 pub(super) use archived::PastWithGaps;
 pub(super) use brokers::Brokers;
 
@@ -60,6 +62,8 @@ pub(super) struct WatcherParts<U> {
     pub(super) resume: Resume,
     /// The archive, for records that the topics have deleted.
     pub(super) past: Option<Arc<dyn Past>>,
+    /// The erasures for which the feeds wait, if they do.
+    pub(super) erasures: Option<Arc<KnownErasures>>,
     /// An answer was given before that depended on all of the topics.
     pub(super) answered_before: bool,
     /// An answer may have been given before that depended on some of them.
@@ -148,7 +152,8 @@ impl<U: Upstream> Watcher<U> {
     /// One look, reported to the feeds and in the status; returns whether anything is wrong.
     pub(super) fn turn(&mut self, deep: bool) -> bool {
         let looked = self.look(deep);
-        let fails = looked.is_err() || self.unreadable;
+        let has_no_erasures = self.parts.erasures.as_ref().is_some_and(|known| known.are_unreadable());
+        let fails = looked.is_err() || self.unreadable || has_no_erasures;
         if let Err(Unanswered(reason)) = looked {
             self.troubles.push(reason);
         }
@@ -260,7 +265,8 @@ impl<U: Upstream> Watcher<U> {
         if let Some(until) = tracked.archived_to {
             return self.judge_archived(id, next, until, ends, returned);
         }
-        let failure = tracked.failure(next, ends);
+        let waits = self.parts.erasures.as_ref().is_some_and(|known| known.are_awaited());
+        let failure = tracked.failure(next, ends, waits);
         let failed = failure.is_some();
         if let Some(failure) = failure {
             self.troubles.push(format!("partition {id} cannot be read: {failure}"));

@@ -47,9 +47,9 @@ impl Tracked {
     }
 
     /// Why the partition must be started again, if it must: an error of its reader, or its silence. A partition that waits
-    /// with a dead letter is not silent: started again, it would refuse the same record once more.
-    pub(super) fn failure(&mut self, next: i64, ends: Ends) -> Option<String> {
-        if next != self.moved.0 || ends.high <= next {
+    /// with a dead letter is not silent: started again, it would refuse the same record once more. Nor is one whose feed `waits`.
+    pub(super) fn failure(&mut self, next: i64, ends: Ends, waits: bool) -> Option<String> {
+        if next != self.moved.0 || ends.high <= next || waits {
             self.moved = (next, Instant::now());
         }
         let silent = self.has_stood() && !self.progress.is_blocked();
@@ -90,11 +90,13 @@ mod tests {
         let mut tracked = Tracked { moved: (5, long_ago), ..Tracked::new(assignments, progress, 0, 5) };
         let ends = Ends { low: 0, high: 9 };
         tracked.progress.set_blocked(true);
-        assert_eq!((tracked.failure(5, ends), tracked.is_blocked()), (None, true));
+        assert_eq!((tracked.failure(5, ends, false), tracked.is_blocked()), (None, true));
         tracked.progress.set_blocked(false);
-        assert!(tracked.failure(5, ends).is_some_and(|reason| reason.contains("nothing has come for 30 s")));
+        assert!(tracked.failure(5, ends, false).is_some_and(|reason| reason.contains("nothing has come for 30 s")));
         assert!(!tracked.is_blocked());
-        assert_eq!(tracked.failure(6, ends), None, "it has moved");
+        tracked.moved.1 = long_ago;
+        assert_eq!(tracked.failure(5, ends, true), None, "its feed waits");
+        assert_eq!(tracked.failure(6, ends, false), None, "it has moved");
         tracked.progress.set_blocked(true);
         assert!(!tracked.is_blocked(), "not for long");
     }
