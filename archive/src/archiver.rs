@@ -35,6 +35,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The longest rest between two turns.
 const REST: Duration = Duration::from_millis(250);
 
+/// How long files are written before partitions are read again.
+const WRITING: Duration = Duration::from_secs(1);
+
 /// The pauses before a failed request to the store is made again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
@@ -142,7 +145,7 @@ impl<L: Log> Archiver<L> {
         let begun = Instant::now();
         let reached = match self.ends {
             None => self.survey(),
-            Some(_) => self.write(&mut || true),
+            Some(_) => self.write(&mut || begun.elapsed() < WRITING),
         };
         match reached {
             Ok(()) => {

@@ -107,6 +107,8 @@ impl JsonWriter {
         file.extend_from_slice(&STATED);
         file.extend_from_slice(&segment_rows.to_le_bytes());
         file.extend_from_slice(&self.rows.to_le_bytes());
+        // It may wait for long until the store takes it, and its memory is counted by its length.
+        file.shrink_to_fit();
         Ok(file.into())
     }
 }

@@ -133,7 +133,10 @@ impl ParquetWriter {
                 self.write_group()?;
             }
             self.file.append_key_value_metadata(KeyValue::new(SEGMENT_ROWS.to_owned(), segment_rows.to_string()));
-            self.file.into_inner().map(Bytes::from)
+            let mut file = self.file.into_inner()?;
+            // It may wait for long until the store takes it, and its memory is counted by its length.
+            file.shrink_to_fit();
+            Ok(Bytes::from(file))
         };
         finish().map_err(failed)
     }
