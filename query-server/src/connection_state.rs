@@ -185,9 +185,9 @@ impl ConnectionState {
         self.command() == ConnectionCommand::Abort
     }
 
-    /// Makes a request to the connection.
+    /// Makes a request to the connection. A connection that is to be closed at once stays so.
     pub(crate) fn order(&self, command: ConnectionCommand) {
-        self.command.store(command as u8, Ordering::Relaxed);
+        self.command.fetch_max(command as u8, Ordering::Relaxed);
         if let Some(waker) = self.waker.get() {
             waker.wake_by_ref();
         }

@@ -16,7 +16,7 @@ use dataflow::ids::{OrderKey, UserKey};
 use dataflow::time::{Diff, Millis};
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Response, Uri};
-use store::{Action, Condition, Filter, Kind, ListRequest, StoreError, Write};
+use store::{Action, Condition, Filter, Kind, ListRequest, Refusal, StoreError, Write};
 
 use super::change::{one, position_of, writes};
 use super::conditions::condition;
@@ -171,8 +171,16 @@ async fn delete_purchases(
         }
         let delete =
             |id: &str| Write { kind, id: id.to_owned(), action: Action::Delete, condition: Condition::Nothing };
-        let written = writes(operations, page.iter().map(|row| delete(row.id())).collect(), None).await?;
-        let written = written.map_err(purchases_left)?;
+        let written = writes(operations, page.iter().map(|row| delete(row.id())).collect(), None).await;
+        let written = written.map_err(|problem| match problem {
+            Problem::WriteTimeout => left("the store has not answered in time".to_owned()),
+            other => other,
+        })?;
+        let written = match written {
+            // Someone else has deleted one of them meanwhile: the rest is listed again.
+            Err(StoreError::Refused { refusal: Refusal::Absent, .. }) => continue,
+            written => written.map_err(purchases_left)?,
+        };
         positions.retain(|position| &*position.stream != store.stream());
         positions.push(position_of(operations, written.change)?);
         deleted += page.len();
@@ -182,7 +190,13 @@ async fn delete_purchases(
 /// The problem of purchases that are not deleted, though the erasure is durable.
 fn purchases_left(error: StoreError) -> Problem {
     match error {
-        StoreError::Unavailable(reason) => Problem::Row(RowProblem::PurchasesLeft(reason)),
+        StoreError::Unavailable(reason) | StoreError::Unsure(reason) => left(reason),
+        StoreError::Busy => left("the store has too many requests at a time".to_owned()),
+        StoreError::Refused { refusal, .. } => left(refusal.to_string()),
         other => RowProblem::of(other, Kind::Purchases.singular(), false),
     }
+}
+
+fn left(reason: String) -> Problem {
+    Problem::Row(RowProblem::PurchasesLeft(reason))
 }
