@@ -177,7 +177,7 @@ fn copied_lists(config: &Config, add: &mut impl FnMut(&str, String)) {
     for (key, lists) in copied {
         for (word, switch) in lists.into_iter().flatten().filter_map(|lists| Some((lists.word(), switch(*lists)?))) {
             let reason = format!(
-                "`{key}` names \"{word}\", whose model is off: set `{switch} = \"on\"`, or take \"{word}\" out of the list"
+                "`{key}` names \"{word}\", which are off: set `{switch} = \"on\"`, or take \"{word}\" out of the list"
             );
             add(key, reason);
         }

@@ -244,12 +244,12 @@ fn contradictions_are_named_with_their_place() {
         ),
         (
             "[sinks.postgres]\nurl = \"postgresql://a@b/c\"\ntable = \"t\"\nlists = [\"histories\", \"similar\"]",
-            "vitrine.toml line 4: `sinks.postgres.lists` names \"similar\", whose model is off: set \
+            "vitrine.toml line 4: `sinks.postgres.lists` names \"similar\", which are off: set \
              `models.co_views.enabled = \"on\"`, or take \"similar\" out of the list",
         ),
         (
             "[kafka]\n[sinks.kafka]\ntopic = \"t\"\nlists = [\"features\"]",
-            "vitrine.toml line 4: `sinks.kafka.lists` names \"features\", whose model is off: set `features.enabled = \"on\"`",
+            "vitrine.toml line 4: `sinks.kafka.lists` names \"features\", which are off: set `features.enabled = \"on\"`",
         ),
         (
             "[rules]\nrecommendations = \"for_you\"",

@@ -23,6 +23,9 @@ pub(super) fn check(config: &Config, report: &mut CheckReport<impl Write>) -> io
     if config.als.enabled {
         directory(Place { what: "factor models", setting: "models.als.dir", path: &config.als.dir }, report)?;
     }
+    if let Some(store) = config.store.as_ref().filter(|_| config.postgres.is_none()) {
+        file(Place { what: "store", setting: "store.path", path: &store.path }, report)?;
+    }
     let (audit, changes) = (&config.sinks.audit, &config.sinks.changes);
     for (what, setting, path) in [("audit log", "sinks.audit", audit), ("changes of lists", "sinks.changes", changes)] {
         if let Some(path) = path {
