@@ -122,6 +122,19 @@ fn the_end_answers_what_is_in_flight_and_closes_the_rest() {
 }
 
 #[test]
+fn at_the_end_half_a_head_has_no_more_time_than_before() {
+    let settings = short(|settings| (settings.header_timeout_ms, settings.shutdown_ms) = (3_000, 600_000));
+    let mut shop = Shop::with(settings);
+    let mut half = shop.connect();
+    half.send("GET /livez HTTP/1.1\r\n");
+    eventually(|| shop.get("/metrics").text().contains("vitrine_http_connections 2.0"));
+    let started = Instant::now();
+    shop.end();
+    assert!(started.elapsed() < crate::client::PATIENCE);
+    assert!(half.is_closed());
+}
+
+#[test]
 fn the_end_does_not_wait_for_ever() {
     let mut shop = Shop::with(short(|settings| settings.shutdown_ms = 300));
     shop.writer.set(Mood::Silent);
