@@ -133,10 +133,11 @@ impl ParquetWriter {
                 self.write_group()?;
             }
             self.file.append_key_value_metadata(KeyValue::new(SEGMENT_ROWS.to_owned(), segment_rows.to_string()));
-            let mut file = self.file.into_inner()?;
-            // It may wait for long until the store takes it, and its memory is counted by its length.
-            file.shrink_to_fit();
-            Ok(Bytes::from(file))
+            self.file.into_inner().map(|mut file| {
+                // It may wait for long until the store takes it, and its memory is counted by its length.
+                file.shrink_to_fit();
+                Bytes::from(file)
+            })
         };
         finish().map_err(failed)
     }
