@@ -18,6 +18,7 @@ use arc_swap::ArcSwap;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 
 use self::key_ring::{HeldKey, KeyRing};
+use crate::header_names::X_API_KEY;
 use crate::problem::Problem;
 use crate::scope::Scope;
 
@@ -25,9 +26,6 @@ pub(crate) use self::allowance::Quota;
 pub use self::allowance::Rate;
 pub use self::key::{Key, KeyId};
 pub use self::token::Token;
-
-/// A key in a header field of its own.
-pub(crate) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The scheme of a key in the field `authorization`.
 const BEARER: &[u8] = b"bearer ";

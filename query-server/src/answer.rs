@@ -22,10 +22,11 @@ pub(crate) mod status;
 pub(crate) mod user_shelf;
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 
 use crate::body::Body;
+use crate::header_names::MISSING_SOURCES;
 
 /// The media type of data.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -38,9 +39,6 @@ pub(crate) fn whole(status: StatusCode, media_type: HeaderValue, bytes: Bytes) -
     response
 }
 
-/// Names the sources whose newer records a list lacks; absent where there are none.
-pub(crate) const MISSING: HeaderName = HeaderName::from_static("vitrine-missing-sources");
-
 /// 200 with a JSON text. The header map of the request is used again for the answer.
 pub(crate) fn json(headers: HeaderMap, text: &[u8], missing: Option<&str>) -> Response<Body> {
     json_of(headers, Bytes::copy_from_slice(text), missing)
@@ -51,7 +49,7 @@ pub(crate) fn json_of(mut headers: HeaderMap, text: Bytes, missing: Option<&str>
     headers.clear();
     headers.insert(CONTENT_TYPE, JSON);
     // The name of every source is a valid header value.
-    headers.extend(missing.and_then(|names| Some((MISSING, HeaderValue::from_str(names).ok()?))));
+    headers.extend(missing.and_then(|names| Some((MISSING_SOURCES, HeaderValue::from_str(names).ok()?))));
     let mut response = Response::new(Body::Whole(text));
     *response.headers_mut() = headers;
     response

@@ -7,8 +7,8 @@ use hyper::StatusCode;
 use hyper::header::HeaderMap;
 
 use crate::access::Caller;
-use crate::envelope::X_REQUEST_ID;
 use crate::event_writer::BoxFuture;
+use crate::header_names::X_REQUEST_ID;
 use crate::problem::Problem;
 
 /// One entry.

@@ -5,31 +5,16 @@ use std::sync::LazyLock;
 
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, AUTHORIZATION,
-    CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LOCATION, ORIGIN, RETRY_AFTER, VARY,
-    WWW_AUTHENTICATE,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, ETAG, HeaderMap,
+    HeaderValue, LOCATION, ORIGIN, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use hyper::{Response, StatusCode};
 
-use crate::access::X_API_KEY;
-use crate::answer::MISSING;
 use crate::body::Body;
-use crate::endpoints::ENDPOINTS;
-use crate::envelope::{RATE_LIMIT, RATE_LIMIT_POLICY, X_REQUEST_ID};
-use crate::push::LAST_EVENT_ID;
-use crate::token::VITRINE_TOKEN;
+use crate::header_names::{MISSING_SOURCES, RATE_LIMIT, RATE_LIMIT_POLICY, VITRINE_TOKEN, X_REQUEST_ID};
 
 /// The setting's word for every origin.
 pub(crate) const ANY: &str = "*";
-
-/// The header fields that a page may send: those of many requests, and those that the endpoints declare.
-static SENT: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let common = [AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, LAST_EVENT_ID, X_API_KEY, X_REQUEST_ID]
-        .map(|name| name.to_string());
-    let operations = ENDPOINTS.iter().flat_map(|endpoint| endpoint.operations);
-    let declared = operations.flat_map(|operation| operation.headers.iter().chain(operation.optional_headers));
-    list(common.into_iter().chain(declared.map(|(name, _)| name.to_lowercase())))
-});
 
 /// The header fields that a page may read, besides those that every page may read.
 static READ: LazyLock<HeaderValue> = LazyLock::new(|| {
@@ -37,7 +22,7 @@ static READ: LazyLock<HeaderValue> = LazyLock::new(|| {
         ALLOW,
         ETAG,
         LOCATION,
-        MISSING,
+        MISSING_SOURCES,
         RATE_LIMIT,
         RATE_LIMIT_POLICY,
         RETRY_AFTER,
@@ -48,8 +33,8 @@ static READ: LazyLock<HeaderValue> = LazyLock::new(|| {
     list(names.into_iter().map(|name| name.to_string()))
 });
 
-/// Each name once.
-fn list(names: impl Iterator<Item = String>) -> HeaderValue {
+/// The value that names these header fields, each once.
+pub(crate) fn list(names: impl Iterator<Item = String>) -> HeaderValue {
     let names = Vec::from_iter(BTreeSet::from_iter(names)).join(", ");
     HeaderValue::from_str(&names).expect("names of header fields are a header value")
 }
@@ -108,8 +93,8 @@ impl CorsAnswer {
     }
 
     /// The answer to a request OPTIONS that asks whether another one may be sent, to an endpoint with these methods; none
-    /// if it does not ask this, or the origin is not allowed.
-    pub(crate) fn preflight(&self, headers: &HeaderMap, methods: &str) -> Option<Response<Body>> {
+    /// if it does not ask this, or the origin is not allowed. Pages may send the header fields `sent`.
+    pub(crate) fn preflight(&self, headers: &HeaderMap, methods: &str, sent: &HeaderValue) -> Option<Response<Body>> {
         if !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) || self.allowed.is_none() {
             return None;
         }
@@ -117,7 +102,7 @@ impl CorsAnswer {
         *response.status_mut() = StatusCode::NO_CONTENT;
         let fields = response.headers_mut();
         fields.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_str(methods).ok()?);
-        fields.insert(ACCESS_CONTROL_ALLOW_HEADERS, SENT.clone());
+        fields.insert(ACCESS_CONTROL_ALLOW_HEADERS, sent.clone());
         fields.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
         Some(response)
     }

@@ -3,22 +3,24 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONTENT_LENGTH, HeaderMap};
+use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response};
 use tower_service::Service;
 
 use crate::answer;
 use crate::body::Body;
 use crate::connection_state::ConnectionState;
+use crate::cors;
 use crate::counters::Counters;
 use crate::endpoints::{self, ENDPOINTS, NO_ENDPOINT};
-use crate::envelope::{Envelope, X_REQUEST_ID};
+use crate::envelope::Envelope;
 use crate::event_writer::BoxFuture;
+use crate::header_names::{LAST_EVENT_ID, X_API_KEY, X_REQUEST_ID};
 use crate::hot::{self, HotRoute};
 use crate::operations::Operations;
 use crate::problem::Problem;
@@ -111,11 +113,20 @@ pub(crate) fn dispatch(
     }
 }
 
+/// The header fields that a page of another origin may send: those of many requests, and those that the endpoints declare.
+static SENT_BY_PAGES: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let common = [AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, LAST_EVENT_ID, X_API_KEY, X_REQUEST_ID]
+        .map(|name| name.to_string());
+    let operations = ENDPOINTS.iter().flat_map(|endpoint| endpoint.operations);
+    let declared = operations.flat_map(|operation| operation.headers.iter().chain(operation.optional_headers));
+    cors::list(common.into_iter().chain(declared.map(|(name, _)| name.to_lowercase())))
+});
+
 /// The answer to a browser that asks whether it may send a request from a page of another origin.
 fn preflight(exchange: &mut Exchange, path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
     let index = endpoints::find(path);
     let methods = ENDPOINTS.get(index)?.allow();
-    let response = exchange.envelope.cors().preflight(headers, &methods)?;
+    let response = exchange.envelope.cors().preflight(headers, &methods, &SENT_BY_PAGES)?;
     exchange.index = index;
     Some(response)
 }

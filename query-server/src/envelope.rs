@@ -1,19 +1,14 @@
 //! What an answer carries besides its content: the id of its request, what is left of a key's rate, and who may read it.
 
 use hyper::Response;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{HeaderMap, HeaderValue};
 
 use crate::access::Quota;
 use crate::body::Body;
 use crate::buffers;
 use crate::cors::{Cors, CorsAnswer};
+use crate::header_names::{RATE_LIMIT, RATE_LIMIT_POLICY, X_REQUEST_ID};
 use crate::problem::Problem;
-
-/// The id of a request, which the client gives or the server makes.
-pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-pub(crate) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-pub(crate) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// The most bytes of a request's id.
 const ID_BYTES_MAX: usize = 128;

@@ -31,6 +31,7 @@ mod envelope;
 mod event_writer;
 mod feature_parameters;
 mod forward;
+mod header_names;
 mod hot;
 mod ids;
 mod limits;

@@ -15,9 +15,9 @@ use utoipa::openapi::{
     Required,
 };
 
-use crate::access::X_API_KEY;
 use crate::answer::problem::ProblemBody;
 use crate::endpoint::{Endpoint, Operation, Owner, Scope, Verb, schema_of};
+use crate::header_names::X_API_KEY;
 use crate::parameters::{ParameterBounds, ParameterSet};
 use crate::problem::{OF_AUDITED, OF_KEYS, OF_OWNERS, OF_PARAMETERS, OF_REQUESTS, Problem};
 

@@ -20,7 +20,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::header::{HeaderMap, HeaderName};
+use hyper::header::HeaderMap;
 use hyper::{Method, Response, Uri};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
@@ -30,6 +30,7 @@ use self::listed::SentList;
 use crate::body::Body;
 use crate::endpoint::ReadList;
 use crate::forward::{Answerer, Forward, answerer};
+use crate::header_names::LAST_EVENT_ID;
 use crate::operations::Operations;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
@@ -37,8 +38,6 @@ use crate::request::ListRequest;
 use crate::scope::Scope;
 
 pub(crate) use self::tabled::SentTable;
-
-pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The number of instants in a pause at which readers wake.
 const WAKINGS_IN_PAUSE: u128 = 8;

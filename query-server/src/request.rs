@@ -3,7 +3,7 @@
 use hyper::header::{HOST, HeaderMap};
 use hyper::{Method, Uri, Version};
 
-use crate::envelope::X_REQUEST_ID;
+use crate::header_names::X_REQUEST_ID;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::settings::Settings;

@@ -6,10 +6,6 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bincode::Options;
 use dataflow::feed::Position;
-use hyper::header::HeaderName;
-
-/// The header field with the token in the answer to a write of rows.
-pub(crate) const VITRINE_TOKEN: HeaderName = HeaderName::from_static("vitrine-token");
 
 const VERSION: u8 = 1;
 

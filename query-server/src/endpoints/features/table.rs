@@ -28,10 +28,11 @@ use super::question::Question;
 use super::{check_on, demographics};
 use crate::answer::features::table::{Cells, Layout, Table, TableParts};
 use crate::answer::features::{FeatureColumn, ValueWriter, Values};
-use crate::answer::{self, MISSING, instant};
+use crate::answer::{self, instant};
 use crate::body::Body;
 use crate::buffers::{self, AnswerBuffers};
 use crate::forward::{self, BROKEN};
+use crate::header_names::MISSING_SOURCES;
 use crate::operations::Operations;
 use crate::parameters::Parameters;
 use crate::problem::{OwnerFailure, Problem};
@@ -166,7 +167,7 @@ async fn part_of(answer: Response<Body>, plan: &FeaturePlan, rows: usize) -> Res
     if !answer.status().is_success() {
         return Err(Problem::OwnerAway(OwnerFailure::Refused(answer.status().as_u16())));
     }
-    let missing = answer.headers().get(MISSING).and_then(|names| names.to_str().ok()).map(str::to_owned);
+    let missing = answer.headers().get(MISSING_SOURCES).and_then(|names| names.to_str().ok()).map(str::to_owned);
     let bytes = answer.into_body().collect().await.map_err(|_| BROKEN)?.to_bytes();
     let answered: Answered<'_> = serde_json::from_slice(&bytes).map_err(|_| BROKEN)?;
     let columns: Option<Vec<&Vec<&RawValue>>> =

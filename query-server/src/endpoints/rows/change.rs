@@ -15,10 +15,11 @@ use super::conditions::{check_json, condition_of_change, only_adds, repeatable};
 use super::read::{ID, id_in, row, store};
 use crate::answer;
 use crate::body::Body;
+use crate::header_names::VITRINE_TOKEN;
 use crate::operations::Operations;
 use crate::problem::{Problem, RowProblem};
 use crate::request_body::RequestBody;
-use crate::token::{self, VITRINE_TOKEN};
+use crate::token;
 
 /// The characters of a path that stand for themselves.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

@@ -23,10 +23,11 @@ use super::conditions::condition;
 use super::read::{ID, id_in};
 use crate::answer::erasure::{self, DeletedRows, ErasedRows, ErasureReceipt};
 use crate::body::Body;
+use crate::header_names::VITRINE_TOKEN;
 use crate::operations::Operations;
 use crate::parameters::Parameters;
 use crate::problem::{Problem, RowProblem};
-use crate::token::{self, VITRINE_TOKEN};
+use crate::token;
 
 /// Purchases that are deleted together.
 const PURCHASES_AT_ONCE: usize = 500;
