@@ -11,7 +11,7 @@ const OPERATIONS: usize = 2000;
 const SEEDS: u64 = 300;
 
 /// Seeds within which a planted bug must be found.
-const PLANT_SEEDS: u64 = 40;
+const PLANT_SEEDS: u64 = 160;
 
 /// Threads of the whole test.
 const THREADS: u64 = 2;

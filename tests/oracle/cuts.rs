@@ -21,7 +21,8 @@ use dataflow::tables::{
 use dataflow::time::{Diff, ServiceClock, Time};
 
 use crate::given::{Handed, History, Tick, Update, World, metadata_of};
-use crate::live::{DOMAIN, Shared, UPDATES_PER_WORKER, WINDOW_MS, rules, settings};
+use crate::live::{DOMAIN, Shared, UPDATES_PER_WORKER, rules, settings};
+use crate::plain::is_kept;
 use crate::processes;
 use crate::seen::{Oracle, look};
 
@@ -97,7 +98,7 @@ impl Rows {
         let until = rows.erasures.clone();
         let until = |user: &UserKey| until.get(user).map_or(0, |until| until.0);
         rows.stamps.retain(|(user, _), stamp| stamp.event_at() > Some(until(user)));
-        rows.event_purchases.retain(|row, _| row.at > until(&row.user) && row.at + WINDOW_MS > tick);
+        rows.event_purchases.retain(|row, _| row.at > until(&row.user) && is_kept(row.at, tick, &rules()));
         rows
     }
 

@@ -392,7 +392,7 @@ impl Tables {
 }
 
 /// Whether an order still counts, for best sellers or, if they are on, for features and "buy again".
-fn is_kept(created_at: Millis, as_of: Time, rules: &Rules) -> bool {
+pub(crate) fn is_kept(created_at: Millis, as_of: Time, rules: &Rules) -> bool {
     let (days, are_counted) = (rules.features.days, rules.features.enabled || rules.buy_again.enabled);
     created_at + rules.window_ms > as_of || are_counted && (days == 0 || created_at + days * DAY_MS > as_of)
 }
