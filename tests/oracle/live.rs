@@ -21,7 +21,7 @@ use crate::processes;
 use crate::seen::{Oracle, Sample, look_at_lists, look_at_similar, look_at_user};
 
 pub(crate) const DOMAIN: Domain = Domain { users: 6, products: 8, categories: 4, orders: 12 };
-pub(crate) const WINDOW_MS: u64 = 50;
+const WINDOW_MS: u64 = 50;
 pub(crate) const UPDATES_PER_WORKER: usize = 800;
 const READERS: usize = 2;
 

@@ -187,6 +187,17 @@ class CategoryPatch(TypedDict, total=False):
     parent_id: str | None
 
 
+class CategoryReplacement(TypedDict, total=False):
+    """CategoryReplacement"""
+
+    # The category's id.
+    category_id: str
+    # The category's name.
+    name: str | None
+    # The category that this one is a part of.
+    parent_id: str | None
+
+
 class _CategoryRowRequired(TypedDict):
     # The category's id.
     category_id: str
@@ -737,6 +748,28 @@ class ProductProperties(TypedDict):
     productid: EventId
 
 
+class ProductReplacement(TypedDict, total=False):
+    """ProductReplacement"""
+
+    # Anything else that the shop knows of the product.
+    attributes: dict[str, Any] | None
+    # Whether the product can be bought; true if absent. A product that cannot be bought is in no list of best
+    # sellers and in no recommendations.
+    available: bool | None
+    # The product's category. It is also in all ancestors of this category.
+    category_id: str | None
+    # A text on the product.
+    description: str | None
+    # A vector that describes the product.
+    embedding: list[float] | None
+    # The product's name.
+    name: str | None
+    # The price as a decimal text, such as "12.50".
+    price: str | float | None
+    # The product's id.
+    product_id: str
+
+
 class _ProductRowRequired(TypedDict):
     # The product's id.
     product_id: str
@@ -804,6 +837,24 @@ class PurchasePatch(TypedDict, total=False):
     status: Literal['placed', 'cancelled']
     # The user who bought.
     user_id: str | None
+
+
+class _PurchaseReplacementRequired(TypedDict):
+    # The products bought.
+    lines: list[dict[str, Any]]
+    # The user who bought.
+    user_id: str
+
+
+class PurchaseReplacement(_PurchaseReplacementRequired, total=False):
+    """PurchaseReplacement"""
+
+    # When the purchase was made; now if absent.
+    created_at: str | int | None
+    # The purchase's id.
+    purchase_id: str
+    # A cancelled purchase counts in no list; placed if absent.
+    status: Literal['placed', 'cancelled']
 
 
 class _PurchaseRowRequired(TypedDict):
@@ -884,15 +935,15 @@ class RecommendationRequest(TypedDict, total=False):
     """What a visitor viewed, and which products are wanted."""
 
     # If given, only products of this category are recommended.
-    category: str | None
+    category: None | EventId
     context: Literal['home', 'product', 'basket']
     # Products that are not wanted, at most `recommendations.exclude_max`.
-    exclude: list[str]
+    exclude: list[EventId]
     # The most products to answer with, from 1 to 100.
     limit: int
     # The products viewed, newest first: at most `recommendations.viewed_max`. Unknown products are passed over.
     # They are not recommended.
-    viewed: list[str]
+    viewed: list[EventId]
 
 
 class RefusedProduct(TypedDict):
@@ -1274,6 +1325,19 @@ class UserProductFeatures(_UserProductFeaturesRequired, total=False):
     user_product_clicks: int
     user_product_purchases: int
     user_product_views: int
+
+
+class UserReplacement(TypedDict, total=False):
+    """UserReplacement"""
+
+    # Anything else that the shop knows of the user.
+    demographics: dict[str, Any] | None
+    # The user's address for e-mail.
+    email: str | None
+    # The user's name.
+    name: str | None
+    # The user's id.
+    user_id: str
 
 
 class _UserRowRequired(TypedDict):

@@ -162,18 +162,20 @@ class Operations(Transport):
     def put_category(
         self,
         category: str,
-        body: models.CategoryRow,
+        body: models.CategoryReplacement,
         *,
         if_match: str | None = None,
+        if_none_match: str | None = None,
     ) -> models.CategoryRow:
         """Replace a category, or add it.
 
         if_match: The write is done only if the row has one of these tags; * for any row that is there.
+        if_none_match: With *, the row is only added: if it is there, nothing is written.
         """
         answer: models.CategoryRow = self._call(
             "PUT", "/v1/categories/{category}", "idempotent",
             in_path={"category": category},
-            in_header={"If-Match": if_match},
+            in_header={"If-Match": if_match, "If-None-Match": if_none_match},
             body=body,
         )
         return answer
@@ -534,18 +536,20 @@ class Operations(Transport):
     def put_product(
         self,
         product: str,
-        body: models.ProductRow,
+        body: models.ProductReplacement,
         *,
         if_match: str | None = None,
+        if_none_match: str | None = None,
     ) -> models.ProductRow:
         """Replace a product, or add it.
 
         if_match: The write is done only if the row has one of these tags; * for any row that is there.
+        if_none_match: With *, the row is only added: if it is there, nothing is written.
         """
         answer: models.ProductRow = self._call(
             "PUT", "/v1/products/{product}", "idempotent",
             in_path={"product": product},
-            in_header={"If-Match": if_match},
+            in_header={"If-Match": if_match, "If-None-Match": if_none_match},
             body=body,
         )
         return answer
@@ -690,18 +694,20 @@ class Operations(Transport):
     def put_purchase(
         self,
         purchase: str,
-        body: models.PurchaseRow,
+        body: models.PurchaseReplacement,
         *,
         if_match: str | None = None,
+        if_none_match: str | None = None,
     ) -> models.PurchaseRow:
         """Replace a purchase, or add it.
 
         if_match: The write is done only if the row has one of these tags; * for any row that is there.
+        if_none_match: With *, the row is only added: if it is there, nothing is written.
         """
         answer: models.PurchaseRow = self._call(
             "PUT", "/v1/purchases/{purchase}", "idempotent",
             in_path={"purchase": purchase},
-            in_header={"If-Match": if_match},
+            in_header={"If-Match": if_match, "If-None-Match": if_none_match},
             body=body,
         )
         return answer
@@ -1135,18 +1141,20 @@ class Operations(Transport):
     def put_user(
         self,
         user: str,
-        body: models.UserRow,
+        body: models.UserReplacement,
         *,
         if_match: str | None = None,
+        if_none_match: str | None = None,
     ) -> models.UserRow:
         """Replace a user, or add it.
 
         if_match: The write is done only if the row has one of these tags; * for any row that is there.
+        if_none_match: With *, the row is only added: if it is there, nothing is written.
         """
         answer: models.UserRow = self._call(
             "PUT", "/v1/users/{user}", "idempotent",
             in_path={"user": user},
-            in_header={"If-Match": if_match},
+            in_header={"If-Match": if_match, "If-None-Match": if_none_match},
             body=body,
         )
         return answer

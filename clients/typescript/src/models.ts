@@ -157,6 +157,15 @@ export interface CategoryPatch {
   parent_id?: string | null;
 }
 
+export interface CategoryReplacement {
+  /** The category's id. */
+  category_id?: string;
+  /** The category's name. */
+  name?: string | null;
+  /** The category that this one is a part of. */
+  parent_id?: string | null;
+}
+
 export interface CategoryRow {
   /** The category's id. */
   category_id: string;
@@ -618,6 +627,28 @@ export interface ProductProperties {
   productid: EventId;
 }
 
+export interface ProductReplacement {
+  /** Anything else that the shop knows of the product. */
+  attributes?: Record<string, unknown> | null;
+  /**
+   * Whether the product can be bought; true if absent. A product that cannot be bought is in no list of best
+   * sellers and in no recommendations.
+   */
+  available?: boolean | null;
+  /** The product's category. It is also in all ancestors of this category. */
+  category_id?: string | null;
+  /** A text on the product. */
+  description?: string | null;
+  /** A vector that describes the product. */
+  embedding?: number[] | null;
+  /** The product's name. */
+  name?: string | null;
+  /** The price as a decimal text, such as "12.50". */
+  price?: string | number | null;
+  /** The product's id. */
+  product_id?: string;
+}
+
 export interface ProductRow {
   /** Anything else that the shop knows of the product. */
   attributes?: Record<string, unknown> | null;
@@ -680,6 +711,19 @@ export interface PurchasePatch {
   user_id?: string | null;
 }
 
+export interface PurchaseReplacement {
+  /** When the purchase was made; now if absent. */
+  created_at?: string | number | null;
+  /** The products bought. */
+  lines: (Record<string, unknown>)[];
+  /** The purchase's id. */
+  purchase_id?: string;
+  /** A cancelled purchase counts in no list; placed if absent. */
+  status?: "placed" | "cancelled";
+  /** The user who bought. */
+  user_id: string;
+}
+
 export interface PurchaseRow {
   /** When the purchase was made; now if absent. */
   created_at?: string | number | null;
@@ -735,17 +779,17 @@ export interface RecommendationList {
 /** What a visitor viewed, and which products are wanted. */
 export interface RecommendationRequest {
   /** If given, only products of this category are recommended. */
-  category?: string | null;
+  category?: null | EventId;
   context?: "home" | "product" | "basket";
   /** Products that are not wanted, at most `recommendations.exclude_max`. */
-  exclude?: string[];
+  exclude?: EventId[];
   /** The most products to answer with, from 1 to 100. */
   limit?: number;
   /**
    * The products viewed, newest first: at most `recommendations.viewed_max`. Unknown products are passed over.
    * They are not recommended.
    */
-  viewed?: string[];
+  viewed?: EventId[];
 }
 
 /** A product whose embedding cannot be used. */
@@ -1052,6 +1096,17 @@ export interface UserProductFeatures {
   user_product_clicks?: number;
   user_product_purchases?: number;
   user_product_views?: number;
+}
+
+export interface UserReplacement {
+  /** Anything else that the shop knows of the user. */
+  demographics?: Record<string, unknown> | null;
+  /** The user's address for e-mail. */
+  email?: string | null;
+  /** The user's name. */
+  name?: string | null;
+  /** The user's id. */
+  user_id?: string;
 }
 
 export interface UserRow {

@@ -97,10 +97,10 @@ export class Operations extends Transport {
   }
 
   /** Replace a category, or add it. */
-  putCategory(category: string, body: models.CategoryRow, options: { ifMatch?: string } = {}): Promise<models.CategoryRow> {
+  putCategory(category: string, body: models.CategoryReplacement, options: { ifMatch?: string; ifNoneMatch?: string } = {}): Promise<models.CategoryRow> {
     return this.call<models.CategoryRow>("PUT", "/v1/categories/{category}", "idempotent", {
       inPath: { category: category },
-      inHeader: { "If-Match": options.ifMatch },
+      inHeader: { "If-Match": options.ifMatch, "If-None-Match": options.ifNoneMatch },
       body,
     });
   }
@@ -305,10 +305,10 @@ export class Operations extends Transport {
   }
 
   /** Replace a product, or add it. */
-  putProduct(product: string, body: models.ProductRow, options: { ifMatch?: string } = {}): Promise<models.ProductRow> {
+  putProduct(product: string, body: models.ProductReplacement, options: { ifMatch?: string; ifNoneMatch?: string } = {}): Promise<models.ProductRow> {
     return this.call<models.ProductRow>("PUT", "/v1/products/{product}", "idempotent", {
       inPath: { product: product },
-      inHeader: { "If-Match": options.ifMatch },
+      inHeader: { "If-Match": options.ifMatch, "If-None-Match": options.ifNoneMatch },
       body,
     });
   }
@@ -384,10 +384,10 @@ export class Operations extends Transport {
   }
 
   /** Replace a purchase, or add it. */
-  putPurchase(purchase: string, body: models.PurchaseRow, options: { ifMatch?: string } = {}): Promise<models.PurchaseRow> {
+  putPurchase(purchase: string, body: models.PurchaseReplacement, options: { ifMatch?: string; ifNoneMatch?: string } = {}): Promise<models.PurchaseRow> {
     return this.call<models.PurchaseRow>("PUT", "/v1/purchases/{purchase}", "idempotent", {
       inPath: { purchase: purchase },
-      inHeader: { "If-Match": options.ifMatch },
+      inHeader: { "If-Match": options.ifMatch, "If-None-Match": options.ifNoneMatch },
       body,
     });
   }
@@ -603,10 +603,10 @@ export class Operations extends Transport {
   }
 
   /** Replace a user, or add it. */
-  putUser(user: string, body: models.UserRow, options: { ifMatch?: string } = {}): Promise<models.UserRow> {
+  putUser(user: string, body: models.UserReplacement, options: { ifMatch?: string; ifNoneMatch?: string } = {}): Promise<models.UserRow> {
     return this.call<models.UserRow>("PUT", "/v1/users/{user}", "idempotent", {
       inPath: { user: user },
-      inHeader: { "If-Match": options.ifMatch },
+      inHeader: { "If-Match": options.ifMatch, "If-None-Match": options.ifNoneMatch },
       body,
     });
   }
