@@ -98,7 +98,8 @@ impl Rows {
         let until = rows.erasures.clone();
         let until = |user: &UserKey| until.get(user).map_or(0, |until| until.0);
         rows.stamps.retain(|(user, _), stamp| stamp.event_at() > Some(until(user)));
-        rows.event_purchases.retain(|row, _| row.at > until(&row.user) && is_kept(row.at, tick, &rules()));
+        let is_erased = |row: &EventPurchaseRow| rows.erasures.get(&row.user).is_some_and(|until| row.at <= until.0);
+        rows.event_purchases.retain(|row, _| !is_erased(row) && is_kept(row.at, tick, &rules()));
         rows
     }
 
