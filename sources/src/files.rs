@@ -16,7 +16,7 @@
 //!   every line that arrived after it, and later than any line before it. So the order of lines is the order of views.
 //! - **Orders**: each line of `orders.csv` has buyer, product and time. Lines of orders that are too old to be kept are
 //!   skipped; lines that become so are removed. An order is cancelled by a rewrite without its lines.
-//! - **Erasures** that are in the file of removals at the start are given before all events (see [`crate::erasures`]).
+//! - **Erasures** that are in the file of removals at the start are given before all events (see the module `erasures`).
 //! - **Positions**: the stream is the file's name, its partition 0, its offset the byte after the last line fed.
 
 mod batch;

@@ -29,7 +29,7 @@
 //! is reported. If a topic deletes records before they are read, they are looked for in the archive as well.
 //!
 //! # Erasures
-//! At a start, the erasures in the topic of removals are read first, and given before all events (see [`crate::erasures`]). While
+//! At a start, the erasures in the topic of removals are read first, and given before all events (see the module `erasures`). While
 //! they cannot be read, no event is.
 //!
 //! # Errors

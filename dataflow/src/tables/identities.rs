@@ -13,7 +13,7 @@ const SPAN_MS: Millis = 64;
 
 /// The table of identities. Key: the identity of an event. Value: the time of the event's record. Difference: the number of
 /// such records. A row leaves the table once the event can have no repeat any more, by the time that the worker's sources have
-/// reached ([`kept_until`]). It has rows only while events are counted.
+/// reached (`kept_until`). It has rows only while events are counted.
 pub struct Identities;
 
 impl Table for Identities {
