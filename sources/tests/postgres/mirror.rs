@@ -310,11 +310,22 @@ impl Mirror {
     /// Waits until the source says what is wrong in words that hold all of these.
     #[track_caller]
     pub(crate) fn complains(&self, words: &[&str]) {
+        self.complains_as(&format!("{words:?}"), |reason| words.iter().all(|word| reason.contains(word)));
+    }
+
+    /// The same with one of these words: the first reason may be followed by another one before anybody looks.
+    #[track_caller]
+    pub(crate) fn complains_of_one(&self, words: &[&str]) {
+        self.complains_as(&format!("one of {words:?}"), |reason| words.iter().any(|word| reason.contains(word)));
+    }
+
+    #[track_caller]
+    fn complains_as(&self, what: &str, fits: impl Fn(&str) -> bool) {
         let mut last = None;
-        harness::wait_until(SOON, &format!("the source complains of {words:?}"), || {
+        harness::wait_until(SOON, &format!("the source complains of {what}"), || {
             let state = self.view().state;
             let found = match &state {
-                State::Retrying(reason) | State::Stopped(reason) => words.iter().all(|word| reason.contains(word)),
+                State::Retrying(reason) | State::Stopped(reason) => fits(reason),
                 State::CatchingUp | State::Live => false,
             };
             if last.as_ref() != Some(&state) {
