@@ -6,8 +6,8 @@ use dataflow::time::Millis;
 /// No look follows another one faster.
 const EVERY_MIN: Millis = 1000;
 
-/// Time from one look to the next, if orders are kept for `kept_ms` and this time is to be looked through in about so many `steps`:
-/// at most a day.
+/// The time from one look for old orders to the next: a part of the time for which orders are kept, 1 / `steps` of it, and at most
+/// a day.
 pub(crate) fn sweep_every(kept_ms: Millis, steps: Millis) -> Millis {
     (kept_ms / steps).clamp(EVERY_MIN, DAY_MS)
 }

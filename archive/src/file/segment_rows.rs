@@ -20,7 +20,7 @@ impl SegmentRows {
         self.is_unknown |= stated.is_none();
     }
 
-    /// How many rows are missing if there are so many.
+    /// The number of missing rows of a segment that has `rows`.
     pub(crate) fn missing(&self, rows: u64) -> u64 {
         self.least.map_or(0, |least| least.saturating_sub(rows))
     }

@@ -33,7 +33,7 @@ const COMBINED_MAX: usize = 1 << 20;
 #[derive(Clone, Copy, Debug)]
 pub struct Periods {
     every_ms: Millis,
-    /// From each whole multiple on, so many ticks are ends.
+    /// The number of ticks, from each whole multiple on, that are ends.
     end_ticks: Time,
     restored_at: Option<Time>,
 }

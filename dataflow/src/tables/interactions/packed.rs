@@ -65,8 +65,8 @@ mod tests {
         prop_oneof![2 => 0..4u64, 2 => near, 1 => any::<u64>().prop_map(move |number| number >> (64 - bits))]
     }
 
-    /// Activities whose numbers have at most so many bits: the last time, the time on pages, views, views with a time, clicks,
-    /// carts, and the day.
+    /// Activities whose numbers have at most these numbers of bits: the last time, the time on pages, views, views with a
+    /// time, clicks, carts, and the day.
     fn activity([last, page, views, timed_views, clicks, carts, days]: [u32; 7]) -> impl Strategy<Value = Activity> {
         let counts = (number(views), number(timed_views), number(clicks), number(carts), number(days));
         (number(last), number(page), counts).prop_map(|(last, page, (views, timed_views, clicks, carts, days))| {

@@ -12,7 +12,7 @@ use crate::retention;
 
 use super::{ChangeSet, TableCache, orders};
 
-/// The time for which orders are kept is swept in about so many steps, so that few rows are held beyond it.
+/// The number of looks for old orders in the time for which orders are kept, so that few rows are held beyond it.
 const SWEEPS: Millis = 200;
 
 /// Time from one sweep to the next.
