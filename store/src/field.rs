@@ -36,7 +36,7 @@ pub enum Shape {
     Truth,
     /// A whole number within these bounds.
     Whole(i64, i64),
-    /// A JSON object of at most so many bytes, as it is stored: without blanks, and each number as the store writes it.
+    /// A JSON object with a limit of bytes. Its stored form counts: without blanks, and with numbers as the store writes them.
     Object(usize),
     /// Finite numbers, at most so many.
     Numbers(usize),

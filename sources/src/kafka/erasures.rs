@@ -51,7 +51,7 @@ pub(super) struct ErasureReader<U, F> {
 }
 
 impl<U: Upstream, F: Fetch> ErasureReader<U, F> {
-    /// Reads the erasures. `wait` waits for a record that has not arrived yet; it is told for how long none has come.
+    /// Reads the erasures. `wait` waits for the next record of a partition. Its argument is the time since the last one.
     pub(super) fn read(
         &self,
         mut wait: impl FnMut(&PartitionId, Duration) -> Result<(), Unanswered>,

@@ -130,7 +130,7 @@ impl Running {
         });
     }
 
-    /// Waits until the user has so many orders of each product by the features, and may buy just these products again.
+    /// Waits until the features have these numbers of orders of the user, and "buy again" has exactly these products.
     #[track_caller]
     pub(crate) fn expect_bought(&self, user: &str, right: &[(&str, u64)]) {
         let right: BTreeMap<String, u64> =

@@ -57,7 +57,7 @@ impl Tracked {
         self.progress.take_failure().or_else(|| silent.then(silence))
     }
 
-    /// Why the archive cannot be read at this position, if it cannot: the reason holds until reading has gone on from there.
+    /// The reason why the archive cannot be read at this position, if there is one. It holds until the position has moved.
     pub(super) fn archive_trouble(&mut self, next: i64, failure: Option<String>) -> Option<&str> {
         match failure {
             Some(reason) => self.archive_failure = Some((next, reason)),
