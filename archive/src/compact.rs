@@ -14,7 +14,7 @@ use std::collections::btree_map::Entry;
 use sources::kafka::upstream::PartitionId;
 
 use crate::chain::{Chain, Segment, Survey};
-use crate::file::{self, FileError, FileWriter};
+use crate::file::{self, FileError, FileWriter, SegmentRows, SegmentSum};
 use crate::name::{Hour, ObjectName, Role};
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
@@ -128,7 +128,9 @@ fn merge(store: &dyn Store, id: &PartitionId, run: &[Segment], settings: &Settin
     let closing_file = files.remove_entry(&closing);
     for (hour, file) in files.into_iter().chain(closing_file) {
         let name = name(hour).to_string();
-        let made = file.finish(rows).map_err(|reason| CompactError::File { name: name.clone(), reason })?;
+        let made = file
+            .finish(Some(SegmentRows::new(rows)))
+            .map_err(|reason| CompactError::File { name: name.clone(), reason })?;
         store.put(&name, made)?;
     }
     run.iter().try_for_each(|segment| remove(store, segment))?;
@@ -143,7 +145,7 @@ fn take(
     settings: &Settings,
     files: &mut BTreeMap<Hour, FileWriter>,
 ) -> Result<u64, CompactError> {
-    let (mut rows, mut stated) = (0, None);
+    let (mut rows, mut sum) = (0, SegmentSum::default());
     for stored in &segment.files {
         let failed = |reason| CompactError::File { name: stored.name.to_string(), reason };
         let bytes = store.get(&stored.name.to_string())?;
@@ -155,16 +157,13 @@ fn take(
             rows += 1;
             out.push(row)
         });
-        stated = read.map_err(failed)?.or(stated);
+        sum.add(read.map_err(failed)?);
     }
-    match stated.filter(|stated| *stated != rows) {
-        None => Ok(rows),
-        Some(stated) => {
-            let name = segment.files.last().map(|file| file.name.to_string()).unwrap_or_default();
-            let reason = FileError(format!("its segment has {rows} rows, and states {stated}"));
-            Err(CompactError::File { name, reason })
-        }
-    }
+    let of_closing = |reason| {
+        let name = segment.files.last().map(|file| file.name.to_string()).unwrap_or_default();
+        CompactError::File { name, reason }
+    };
+    sum.check(rows).map(|()| rows).map_err(of_closing)
 }
 
 /// Removes a segment, its closing file first: a removal that is interrupted leaves parts that count for nothing.

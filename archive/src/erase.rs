@@ -1,14 +1,14 @@
 //! Removes the records of users who asked to be forgotten.
 //!
-//! A segment with such records is written again under the same names, which replaces each file at once. Ranges of offsets stay
-//! as they are: the names still form a chain. If that is interrupted, another run does the rest.
+//! A file with such records is written again under its name, which replaces it at once, and states how many of its rows are gone.
+//! Ranges of offsets stay as they are: the names still form a chain. If that is interrupted, another run does the rest.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use sources::kafka::upstream::PartitionId;
 
-use crate::chain::{Segment, Survey};
+use crate::chain::{SegmentFile, Survey};
 use crate::file::{self, FileError, FileWriter, SegmentRows};
 use crate::name::{Hour, ObjectName};
 use crate::row::Row;
@@ -120,67 +120,50 @@ pub fn erase(
     }
     for (id, chain) in &survey.chains {
         for segment in chain.segments.iter().chain(&chain.doubles) {
-            from_segment(store, id, segment, erasures, &mut erased)?;
+            for file in &segment.files {
+                let removed = from_file(store, id, file, erasures)?;
+                erased.records += removed;
+                erased.files += u64::from(removed > 0);
+            }
             seen(segment.bytes());
         }
     }
     Ok(erased)
 }
 
-/// A file of a segment, and what is left of it.
-struct Left {
-    name: ObjectName,
-    writer: FileWriter,
-    removed: u64,
-    stated: Option<u64>,
-}
-
-fn from_segment(
+/// Writes a file again without the records to remove, if it has any; returns their number.
+fn from_file(
     store: &dyn Store,
     id: &PartitionId,
-    segment: &Segment,
+    file: &SegmentFile,
     erasures: &UsersToErase,
-    erased: &mut Erased,
-) -> Result<(), EraseError> {
-    let (mut files, mut rows, mut stated_rows) = (Vec::new(), 0, SegmentRows::default());
-    for stored in &segment.files {
-        let bytes = store.get(&stored.name.to_string())?;
-        let left = without(id, &stored.name, bytes, erasures, &mut rows);
-        let left = left.map_err(|reason| EraseError::File { name: stored.name.to_string(), reason })?;
-        stated_rows.add(left.stated);
-        files.push(left);
+) -> Result<u64, EraseError> {
+    let name = file.name.to_string();
+    let (removed, left) = without(id, &file.name, store.get(&name)?, erasures)
+        .map_err(|reason| EraseError::File { name: name.clone(), reason })?;
+    if let Some(left) = left {
+        store.put(&name, left)?;
     }
-    // Rows that were lost before stay missing.
-    rows += stated_rows.missing(rows + files.iter().map(|left| left.removed).sum::<u64>());
-    for Left { name, writer, removed, stated } in files {
-        // A file without records of the user is written if an interrupted run has left its number of rows behind.
-        if removed > 0 || stated.is_some_and(|stated| stated != rows) {
-            let bytes = writer.finish(rows).map_err(|reason| EraseError::File { name: name.to_string(), reason })?;
-            store.put(&name.to_string(), bytes)?;
-            erased.files += 1;
-            erased.records += removed;
-        }
-    }
-    Ok(())
+    Ok(removed)
 }
 
+/// The number of records to remove, and the file without them if there are any.
 fn without(
     id: &PartitionId,
     name: &ObjectName,
     bytes: Bytes,
     erasures: &UsersToErase,
-    rows: &mut u64,
-) -> Result<Left, FileError> {
-    let mut left = Left { name: name.clone(), writer: FileWriter::new(name.format, id)?, removed: 0, stated: None };
-    left.stated = file::read(name.format, bytes, |row| {
+) -> Result<(u64, Option<Bytes>), FileError> {
+    let (mut writer, mut removed) = (FileWriter::new(name.format, id)?, 0);
+    let stated = file::read(name.format, bytes, |row| {
         if erasures.cover(row, name.hour) {
-            left.removed += 1;
+            removed += 1;
             return Ok::<(), FileError>(());
         }
-        *rows += 1;
-        left.writer.push(row)
+        writer.push(row)
     })?;
-    Ok(left)
+    let stated = stated.map(|stated| SegmentRows { erased: stated.erased + removed, ..stated });
+    Ok((removed, if removed > 0 { Some(writer.finish(stated)?) } else { None }))
 }
 
 /// Whether bytes have the id in them, not as a part of a longer word or number.
@@ -197,6 +180,7 @@ mod tests {
     use super::*;
     use crate::settings::Format;
     use crate::store::Dir;
+    use crate::verify::verify;
 
     const HOUR: i64 = 3_600_000;
 
@@ -261,7 +245,12 @@ mod tests {
                 };
                 file.push(&row).unwrap();
             }
-            store.put(&format!("{topic}/date=1970-01-01/hour=00/0-0-2.parquet"), file.finish(3).unwrap()).unwrap();
+            store
+                .put(
+                    &format!("{topic}/date=1970-01-01/hour=00/0-0-2.parquet"),
+                    file.finish(Some(SegmentRows::new(3))).unwrap(),
+                )
+                .unwrap();
         }
         let survey = Survey::of(store.list("").unwrap());
         let mut expected = UsersToErase::default();
@@ -272,21 +261,36 @@ mod tests {
     }
 
     #[test]
-    fn an_erasure_hides_no_file_that_was_lost() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Dir::new(dir.path());
-        let id = PartitionId { topic: "views".into(), partition: 0 };
-        let mut file = FileWriter::new(Format::Parquet, &id).unwrap();
-        for (offset, user) in [(0, "ada"), (1, "bob")] {
-            file.push(&Row { offset, user_id: Some(user.into()), ..Row::default() }).unwrap();
+    fn erasures_hide_no_file_that_was_lost_also_if_they_are_interrupted() {
+        for format in [Format::Parquet, Format::Json] {
+            let dir = tempfile::tempdir().unwrap();
+            let store = Dir::new(dir.path());
+            let id = PartitionId { topic: "views".into(), partition: 0 };
+            let extension = format.extension();
+            // A segment of seven rows, of which a part with three is gone.
+            for (number, name) in ["00/0-0-6.part", "01/0-0-6"].iter().enumerate() {
+                let mut file = FileWriter::new(format, &id).unwrap();
+                for (offset, user) in [(0, "ada"), (1, "bob")] {
+                    let offset = offset + 2 * i64::try_from(number).unwrap();
+                    file.push(&Row { offset, user_id: Some(user.into()), ..Row::default() }).unwrap();
+                }
+                let file = file.finish(Some(SegmentRows::new(7))).unwrap();
+                store.put(&format!("views/date=1970-01-01/hour={name}.{extension}"), file).unwrap();
+            }
+            let survey = Survey::of(store.list("").unwrap());
+            // The first run ends after the first file.
+            let mut first = survey.clone();
+            first.chains.get_mut(&id).unwrap().segments[0].files.truncate(1);
+            let erased = erase(&store, &first, &UsersToErase::of("ada"), |_| ()).unwrap();
+            assert_eq!(erased, Erased { records: 1, files: 1 });
+            for (user, records) in [("bob", 2), ("ada", 1)] {
+                let erased = erase(&store, &survey, &UsersToErase::of(user), |_| ()).unwrap();
+                assert_eq!(erased, Erased { records, files: records });
+                let report = verify(&store, &survey, |_| ()).unwrap().remove(&id).unwrap();
+                let left = report.rows;
+                let expected = format!(": its segment has {left} rows, and states {}", left + 3);
+                assert!(report.problems[0].ends_with(&expected), "{report:?}");
+            }
         }
-        // A part with three more rows is gone.
-        let name = "views/date=1970-01-01/hour=00/0-0-4.parquet";
-        store.put(name, file.finish(5).unwrap()).unwrap();
-        let survey = Survey::of(store.list("").unwrap());
-        let erased = erase(&store, &survey, &UsersToErase::of("ada"), |_| ()).unwrap();
-        assert_eq!(erased, Erased { records: 1, files: 1 });
-        let stated = file::read(Format::Parquet, store.get(name).unwrap(), |_| Ok::<(), FileError>(()));
-        assert_eq!(stated, Ok(Some(4)), "one row is left, and three are missing");
     }
 }

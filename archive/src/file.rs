@@ -10,7 +10,8 @@ use sources::kafka::upstream::PartitionId;
 use crate::row::Row;
 use crate::settings::Format;
 
-pub(crate) use segment_rows::SegmentRows;
+pub use segment_rows::SegmentRows;
+pub(crate) use segment_rows::SegmentSum;
 
 /// A file cannot be read, or not be made. Holds the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,17 +75,16 @@ impl FileWriter {
         }
     }
 
-    /// The whole file. `segment_rows`: the rows of all files of its segment.
-    pub(crate) fn finish(self, segment_rows: u64) -> Result<Bytes, FileError> {
+    /// The whole file, which states this about its segment.
+    pub(crate) fn finish(self, stated: Option<SegmentRows>) -> Result<Bytes, FileError> {
         match self {
-            FileWriter::Parquet(writer) => writer.finish(segment_rows),
-            FileWriter::Json(writer) => writer.finish(segment_rows),
+            FileWriter::Parquet(writer) => writer.finish(stated),
+            FileWriter::Json(writer) => writer.finish(stated),
         }
     }
 }
 
-/// Gives the rows of a file in their order. Returns the number of rows that the file states for its whole segment; none if it
-/// states nothing, as JSON lines that an older version wrote.
+/// Gives the rows of a file in their order. Returns what the file states about its segment; none if it states nothing.
 ///
 /// # Errors
 /// When the file is damaged or is no such file, or errors of `give`.
@@ -92,7 +92,7 @@ pub fn read<E: From<FileError>>(
     format: Format,
     bytes: Bytes,
     mut give: impl FnMut(&Row<'_>) -> Result<(), E>,
-) -> Result<Option<u64>, E> {
+) -> Result<Option<SegmentRows>, E> {
     let mut give = |row: &Row<'_>, _: Option<Origin<'_>>| give(row);
     match format {
         Format::Parquet => parquet::read(bytes, Columns::Event, &mut give),
@@ -105,7 +105,7 @@ pub(crate) fn read_with_origin<E: From<FileError>>(
     format: Format,
     bytes: Bytes,
     mut give: impl FnMut(&Row<'_>, Origin<'_>) -> Result<(), E>,
-) -> Result<Option<u64>, E> {
+) -> Result<Option<SegmentRows>, E> {
     let mut give = |row: &Row<'_>, origin: Option<Origin<'_>>| {
         give(row, origin.ok_or_else(|| FileError("a row names no partition".into()))?)
     };
@@ -115,13 +115,13 @@ pub(crate) fn read_with_origin<E: From<FileError>>(
     }
 }
 
-/// The rows that a file states at its end.
+/// What a file states at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StatedRows {
-    /// Its own.
+    /// Its own rows.
     pub(crate) file: u64,
-    /// Those of its whole segment, if it states them.
-    pub(crate) segment: Option<u64>,
+    /// What it states about its segment.
+    pub(crate) segment: Option<SegmentRows>,
 }
 
 /// What a file states, without reading its rows; none if it states nothing.
@@ -141,7 +141,7 @@ pub(crate) fn read_records<E: From<FileError>>(
     format: Format,
     bytes: Bytes,
     mut give: impl FnMut(&Row<'_>) -> Result<(), E>,
-) -> Result<Option<u64>, E> {
+) -> Result<Option<SegmentRows>, E> {
     let mut give = |row: &Row<'_>, _: Option<Origin<'_>>| give(row);
     match format {
         Format::Parquet => parquet::read(bytes, Columns::Record, &mut give),
@@ -152,6 +152,8 @@ pub(crate) fn read_records<E: From<FileError>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const STATED: SegmentRows = SegmentRows { written: 77, erased: 5 };
 
     fn id() -> PartitionId {
         PartitionId { topic: "views".into(), partition: 3 }
@@ -191,13 +193,13 @@ mod tests {
                 for (n, (offset, raw)) in rows.iter().enumerate() {
                     writer.push(&row(n, *offset, raw)).unwrap();
                 }
-                let bytes = writer.finish(77).unwrap();
+                let bytes = writer.finish(Some(STATED)).unwrap();
                 let mut found = Vec::new();
                 let stated = read(format, bytes.clone(), |row| {
                     found.push(copy(row));
                     Ok::<(), FileError>(())
                 });
-                assert_eq!(stated, Ok(Some(77)));
+                assert_eq!(stated, Ok(Some(STATED)));
                 let expected: Vec<String> =
                     rows.iter().enumerate().map(|(n, (offset, raw))| copy(&row(n, *offset, raw))).collect();
                 assert!(found == expected, "{format:?} {count}");
@@ -208,27 +210,28 @@ mod tests {
                     assert_eq!((found.key, found.raw), (expected.key, expected.raw));
                     Ok::<(), FileError>(())
                 });
-                assert_eq!(read, Ok(Some(77)));
+                assert_eq!(read, Ok(Some(STATED)));
                 assert!(records.next().is_none(), "{format:?} {count}");
-                let expected = StatedRows { file: count.unsigned_abs(), segment: Some(77) };
+                let expected = StatedRows { file: count.unsigned_abs(), segment: Some(STATED) };
                 assert_eq!(stated_rows(format, bytes), Ok(Some(expected)));
             }
         }
     }
 
     #[test]
-    fn json_lines_without_a_number_of_rows_are_read() {
-        let mut writer = FileWriter::new(Format::Json, &id()).unwrap();
-        writer.push(&row(0, 5, b"x")).unwrap();
-        let bytes = writer.finish(1).unwrap();
-        // As older versions wrote them.
-        let older = bytes.slice(..bytes.len() - 32);
-        let mut offsets = Vec::new();
-        let stated = read(Format::Json, older.clone(), |row| {
-            offsets.push(row.offset);
-            Ok::<(), FileError>(())
-        });
-        assert_eq!((stated, stated_rows(Format::Json, older), offsets), (Ok(None), Ok(None), vec![5]));
+    fn a_file_that_states_nothing_is_read() {
+        for format in [Format::Parquet, Format::Json] {
+            let mut writer = FileWriter::new(format, &id()).unwrap();
+            writer.push(&row(0, 5, b"x")).unwrap();
+            let bytes = writer.finish(None).unwrap();
+            let mut offsets = Vec::new();
+            let stated = read(format, bytes.clone(), |row| {
+                offsets.push(row.offset);
+                Ok::<(), FileError>(())
+            });
+            assert_eq!((stated, offsets), (Ok(None), vec![5]));
+            assert_eq!(stated_rows(format, bytes).map(|stated| stated.and_then(|rows| rows.segment)), Ok(None));
+        }
     }
 
     #[test]
@@ -236,7 +239,7 @@ mod tests {
         for format in [Format::Parquet, Format::Json] {
             let mut writer = FileWriter::new(format, &id()).unwrap();
             (0..100).for_each(|n| writer.push(&row(n, n as i64, b"x")).unwrap());
-            let bytes = writer.finish(100).unwrap();
+            let bytes = writer.finish(Some(SegmentRows::new(100))).unwrap();
             for damaged in [bytes.slice(..bytes.len() / 2), bytes.slice(1..), Bytes::new()] {
                 let result = read(format, damaged, |_| Ok::<(), FileError>(()));
                 assert!(result.is_err(), "{format:?}");

@@ -30,7 +30,7 @@ pub mod store;
 pub mod verify;
 
 pub use self::archiver::{Archiver, Share};
-pub use self::file::{FileError, read};
+pub use self::file::{FileError, SegmentRows, read};
 pub use self::name::{Hour, ObjectName, Role};
 pub use self::now::Now;
 pub use self::past::{Archived, LiveArchive};

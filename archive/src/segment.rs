@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sources::kafka::upstream::PartitionId;
 
-use crate::file::{FileError, FileWriter};
+use crate::file::{FileError, FileWriter, SegmentRows};
 use crate::name::{Hour, ObjectName, Role};
 use crate::row::Row;
 use crate::settings::Format;
@@ -96,7 +96,7 @@ impl OpenSegment {
         for (hour, (file, _)) in files {
             let role = if Some(hour) == closing { Role::Closing } else { Role::Part };
             let name = ObjectName { id: id.clone(), hour, first, last, role, format };
-            let file = (name, file.finish(all)?);
+            let file = (name, file.finish(Some(SegmentRows::new(all)))?);
             if role == Role::Closing { last_made = Some(file) } else { made.push_back(file) }
         }
         made.extend(last_made);

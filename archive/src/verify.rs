@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use sources::kafka::upstream::PartitionId;
 
 use crate::chain::{Chain, Segment, Survey};
-use crate::file::{self, FileError};
+use crate::file::{self, FileError, SegmentSum};
 use crate::store::{Store, StoreError};
 use rows::RowsOfFile;
 
@@ -85,7 +85,7 @@ fn of_segment(
     report: &mut Report,
     seen: &mut impl FnMut(u64),
 ) -> Result<(), StoreError> {
-    let (mut offsets, mut stated) = (Vec::new(), None);
+    let (mut offsets, mut sum) = (Vec::new(), SegmentSum::default());
     for stored in &segment.files {
         let name = &stored.name;
         let bytes = store.get(&name.to_string())?;
@@ -97,7 +97,7 @@ fn of_segment(
         });
         seen(stored.bytes);
         match read {
-            Ok(rows) => stated = rows.or(stated),
+            Ok(stated) => sum.add(stated),
             Err(FileError(reason)) => report.problems.push(format!("{name} cannot be read: {reason}")),
         }
         report.problems.extend(rows.problems());
@@ -111,8 +111,8 @@ fn of_segment(
     if let Some(double) = offsets.windows(2).find(|pair| pair[0] == pair[1]) {
         report.problems.push(format!("{}: offset {} is there twice", place(), double[0]));
     }
-    if let Some(stated) = stated.filter(|stated| *stated != rows) {
-        report.problems.push(format!("{}: its segment has {rows} rows, and states {stated}", place()));
+    if let Err(FileError(reason)) = sum.check(rows) {
+        report.problems.push(format!("{}: {reason}", place()));
     }
     report.rows += rows;
     Ok(())

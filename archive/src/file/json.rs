@@ -1,7 +1,8 @@
 //! JSON lines, one record a line, compressed with zstd.
 //!
 //! ```text
-//! frame: the lines │ frame that readers skip: magic number, length, "vitrine1", rows of the segment, rows of the file
+//! frame: the lines │ frame that readers skip: magic number, length, "vitrine2", rows of the segment when it was written,
+//!                                               rows erased from the file, rows of the file
 //! ```
 
 use std::borrow::Cow;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sources::kafka::upstream::PartitionId;
 use zstd::stream::{read, write};
 
-use super::{FileError, Origin, StatedRows};
+use super::{FileError, Origin, SegmentRows, StatedRows};
 use crate::row::Row;
 
 /// Compression that takes little time.
@@ -25,8 +26,8 @@ const LEVEL: i32 = 1;
 const BUFFER_BYTES: usize = 1 << 16;
 
 /// The beginning of the frame with the numbers of rows: a magic number of frames that hold no content and are skipped (RFC 8878,
-/// 3.1.2), the length of the rest, and whose frame it is. Two numbers of 8 bytes follow, the lowest byte first.
-const STATED: [u8; 16] = *b"\x57\x2a\x4d\x18\x18\0\0\0vitrine1";
+/// 3.1.2), the length of the rest, and whose frame it is. Three numbers of 8 bytes follow, the lowest byte first.
+const STATED: [u8; 16] = *b"\x57\x2a\x4d\x18\x20\0\0\0vitrine2";
 
 /// A line. Bytes that are no UTF-8 are in the second member of a pair, as base64.
 #[derive(Serialize, Deserialize)]
@@ -101,12 +102,15 @@ impl JsonWriter {
         self.out.get_ref().get_ref().len()
     }
 
-    pub(super) fn finish(self, segment_rows: u64) -> Result<Bytes, FileError> {
+    pub(super) fn finish(self, stated: Option<SegmentRows>) -> Result<Bytes, FileError> {
         let out = self.out.into_inner().map_err(failed)?;
         let mut file = out.finish().map_err(failed)?;
-        file.extend_from_slice(&STATED);
-        file.extend_from_slice(&segment_rows.to_le_bytes());
-        file.extend_from_slice(&self.rows.to_le_bytes());
+        if let Some(SegmentRows { written, erased }) = stated {
+            file.extend_from_slice(&STATED);
+            for number in [written, erased, self.rows] {
+                file.extend_from_slice(&number.to_le_bytes());
+            }
+        }
         // It may wait for long until the store takes it, and its memory is counted by its length.
         file.shrink_to_fit();
         Ok(file.into())
@@ -122,19 +126,20 @@ fn text(bytes: Option<&[u8]>) -> (Option<Cow<'_, str>>, Option<Cow<'_, str>>) {
     }
 }
 
-/// What a file states; none if it was written before files did.
+/// What a file states, if it states something.
 pub(super) fn stated_rows(bytes: &[u8]) -> Option<StatedRows> {
     let (rest, file) = bytes.split_last_chunk()?;
-    let (rest, segment) = rest.split_last_chunk()?;
-    let (file, segment) = (u64::from_le_bytes(*file), u64::from_le_bytes(*segment));
-    rest.ends_with(&STATED).then_some(StatedRows { file, segment: Some(segment) })
+    let (rest, erased) = rest.split_last_chunk()?;
+    let (rest, written) = rest.split_last_chunk()?;
+    let [written, erased, file] = [written, erased, file].map(|number| u64::from_le_bytes(*number));
+    rest.ends_with(&STATED).then_some(StatedRows { file, segment: Some(SegmentRows { written, erased }) })
 }
 
 /// See [`crate::file::read`].
 pub(super) fn read<E: From<FileError>>(
     bytes: &[u8],
     give: &mut impl FnMut(&Row<'_>, Option<Origin<'_>>) -> Result<(), E>,
-) -> Result<Option<u64>, E> {
+) -> Result<Option<SegmentRows>, E> {
     if bytes.is_empty() {
         return Err(FileError("the file is empty".into()).into());
     }

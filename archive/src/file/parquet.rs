@@ -30,13 +30,16 @@ use sources::kafka::upstream::PartitionId;
 
 use self::columns::{NumberColumn, PagesSize, TextColumn, TwinColumns};
 use self::finished::FinishedPages;
-use super::FileError;
+use super::{FileError, SegmentRows};
 use crate::row::Row;
 
 pub(super) use reading::{read, stated_rows};
 
-/// The key under which a file states the number of rows of its segment.
+/// The key under which a file states the number of rows that its segment had when it was written.
 const SEGMENT_ROWS: &str = "vitrine.segment_rows";
+
+/// The key under which a file states the number of rows that were erased from it.
+const ERASED_ROWS: &str = "vitrine.erased_rows";
 
 /// The most rows and bytes of records in a group: a reader holds a group in memory.
 const GROUP_ROWS: u32 = 1 << 17;
@@ -127,12 +130,16 @@ impl ParquetWriter {
         self.file.bytes_written() + self.group.size().memory
     }
 
-    pub(super) fn finish(mut self, segment_rows: u64) -> std::result::Result<Bytes, FileError> {
+    pub(super) fn finish(mut self, stated: Option<SegmentRows>) -> std::result::Result<Bytes, FileError> {
         let finish = || {
             if self.group.rows > 0 {
                 self.write_group()?;
             }
-            self.file.append_key_value_metadata(KeyValue::new(SEGMENT_ROWS.to_owned(), segment_rows.to_string()));
+            if let Some(SegmentRows { written, erased }) = stated {
+                for (key, number) in [(SEGMENT_ROWS, written), (ERASED_ROWS, erased)] {
+                    self.file.append_key_value_metadata(KeyValue::new(key.to_owned(), number.to_string()));
+                }
+            }
             self.file.into_inner().map(|mut file| {
                 // It may wait for long until the store takes it, and its memory is counted by its length.
                 file.shrink_to_fit();

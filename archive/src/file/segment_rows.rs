@@ -2,39 +2,52 @@
 
 use super::FileError;
 
-/// The number of rows of a segment, as its files state it. All state the same, except while an erasure is under way: of files that
-/// were written again and files that were not, each states the rows that the segment had then.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct SegmentRows {
-    least: Option<u64>,
-    most: Option<u64>,
-    /// A file states nothing.
-    is_unknown: bool,
+/// What each file of a segment states about the rows of the segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentRows {
+    /// The rows of all files of the segment when they were written. All files state the same number.
+    pub written: u64,
+    /// The rows that erasures have removed from this file since.
+    pub erased: u64,
 }
 
 impl SegmentRows {
+    /// A segment from which nothing was erased.
+    #[must_use]
+    pub fn new(written: u64) -> SegmentRows {
+        SegmentRows { written, erased: 0 }
+    }
+}
+
+/// Adds up what the files of a segment state.
+///
+/// A file that is written again states how many of its own rows are gone, and the other files need no change. So the sum is right at
+/// any moment of an erasure, whichever files it has written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SegmentSum {
+    written: Option<u64>,
+    erased: u64,
+}
+
+impl SegmentSum {
     /// Takes what one file states.
-    pub(crate) fn add(&mut self, stated: Option<u64>) {
-        self.least = self.least.into_iter().chain(stated).min();
-        self.most = self.most.max(stated);
-        self.is_unknown |= stated.is_none();
+    pub(crate) fn add(&mut self, stated: Option<SegmentRows>) {
+        if let Some(SegmentRows { written, erased }) = stated {
+            self.written = self.written.max(Some(written));
+            self.erased = self.erased.saturating_add(erased);
+        }
     }
 
-    /// The number of missing rows of a segment that has `rows`.
-    pub(crate) fn missing(&self, rows: u64) -> u64 {
-        self.least.map_or(0, |least| least.saturating_sub(rows))
-    }
-
-    /// Compares what is stated with the rows that there are.
+    /// Compares what is stated with the rows that there are. Files that state nothing may have any rows.
     ///
     /// # Errors
-    /// When there are fewer, or more.
+    /// When there are fewer rows, or more.
     pub(crate) fn check(&self, rows: u64) -> Result<(), FileError> {
-        let least = self.least.filter(|least| rows < *least);
-        let most = self.most.filter(|most| !self.is_unknown && rows > *most);
-        match least.or(most) {
-            None => Ok(()),
-            Some(stated) => Err(FileError(format!("its segment has {rows} rows, and states {stated}"))),
+        match self.written.map(|written| written.saturating_sub(self.erased)) {
+            Some(stated) if stated != rows => {
+                Err(FileError(format!("its segment has {rows} rows, and states {stated}")))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -43,28 +56,28 @@ impl SegmentRows {
 mod tests {
     use super::*;
 
-    fn rows(stated: &[Option<u64>]) -> SegmentRows {
-        let mut rows = SegmentRows::default();
-        stated.iter().for_each(|stated| rows.add(*stated));
-        rows
+    fn sum(stated: &[Option<SegmentRows>]) -> SegmentSum {
+        let mut sum = SegmentSum::default();
+        stated.iter().for_each(|stated| sum.add(*stated));
+        sum
     }
 
     #[test]
     fn a_segment_has_the_rows_that_its_files_state() {
-        let whole = rows(&[Some(10), Some(10)]);
-        assert_eq!((whole.check(10), whole.missing(10)), (Ok(()), 0));
+        let whole = sum(&[Some(SegmentRows::new(10)); 2]);
+        assert_eq!(whole.check(10), Ok(()));
         assert_eq!(whole.check(9), Err(FileError("its segment has 9 rows, and states 10".into())));
-        assert_eq!((whole.missing(9), whole.check(11).is_err()), (1, true));
-        // An erasure is under way: it removes three rows from two files.
-        let erased_in_part = rows(&[Some(7), Some(10)]);
-        assert!((7..=10).all(|rows| erased_in_part.check(rows).is_ok()));
-        assert!(erased_in_part.check(6).is_err() && erased_in_part.check(11).is_err());
+        assert!(whole.check(11).is_err());
+        // An erasure removes three rows from two files, and has written one of them.
+        let mut files = [Some(SegmentRows { written: 10, erased: 2 }), Some(SegmentRows::new(10))];
+        assert_eq!([7, 8, 9].map(|rows| sum(&files).check(rows).is_ok()), [false, true, false]);
+        files[1] = Some(SegmentRows { written: 10, erased: 1 });
+        assert_eq!([6, 7, 8].map(|rows| sum(&files).check(rows).is_ok()), [false, true, false]);
     }
 
     #[test]
     fn a_file_that_states_nothing_may_have_any_rows() {
-        assert_eq!((rows(&[None, None]).check(3), rows(&[]).check(0)), (Ok(()), Ok(())));
-        let some = rows(&[Some(7), None]);
-        assert!(some.check(6).is_err() && some.check(7).is_ok() && some.check(8).is_ok());
+        assert_eq!((sum(&[None, None]).check(3), sum(&[]).check(0)), (Ok(()), Ok(())));
+        assert_eq!([6, 7].map(|rows| sum(&[Some(SegmentRows::new(7)), None]).check(rows).is_ok()), [false, true]);
     }
 }

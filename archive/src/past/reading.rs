@@ -16,7 +16,7 @@ use sources::kafka::past::{PastRecords, PastTaken};
 use sources::kafka::upstream::Record;
 
 use crate::chain::Segment;
-use crate::file::{self, FileError, SegmentRows};
+use crate::file::{self, FileError, SegmentSum};
 use crate::name::ObjectName;
 use crate::row::Row;
 use crate::store::Store;
@@ -175,7 +175,7 @@ impl Reading {
     /// given of a segment that lacks rows: another reader would go on after them.
     fn segment(&mut self, segment: &Segment) -> Result<(), Ended> {
         let Some((closing, parts)) = segment.files.split_last() else { return Ok(()) };
-        let (mut held, mut stated) = (Batch::default(), SegmentRows::default());
+        let (mut held, mut stated) = (Batch::default(), SegmentSum::default());
         for part in parts {
             let bytes = self.get(&part.name)?;
             let read = file::read_records(part.name.format, bytes, |row| {

@@ -7,7 +7,7 @@ use harness::wait_until;
 use sources::kafka::past::{PastError, PastTaken};
 
 use super::*;
-use crate::file::FileWriter;
+use crate::file::{FileWriter, SegmentRows};
 use crate::row::Row;
 use crate::settings::Format;
 use crate::store::Dir;
@@ -28,7 +28,7 @@ fn write(dir: &Path, name: &str, format: Format, offsets: impl IntoIterator<Item
     for offset in offsets {
         file.push(&Row { offset, raw: Some(b"x"), ..Row::default() }).unwrap();
     }
-    Dir::new(dir).put(name, file.finish(segment_rows).unwrap()).unwrap();
+    Dir::new(dir).put(name, file.finish(Some(SegmentRows::new(segment_rows))).unwrap()).unwrap();
 }
 
 /// Two segments: one with a part, and one after it.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::compact::compact;
-use crate::file::FileWriter;
+use crate::file::{FileWriter, SegmentRows};
 use crate::row::Row;
 use crate::settings::{Format, Settings};
 use crate::store::Dir;
@@ -23,7 +23,7 @@ fn write(dir: &Path, name: &str, format: Format, hour: i64, offsets: &[i64], seg
         let record_time = (Some(offset) != offsets.last()).then_some(hour * HOUR_MS + offset);
         file.push(&Row { offset: *offset, record_time, raw: Some(b"x"), ..Row::default() }).unwrap();
     }
-    Dir::new(dir).put(name, file.finish(segment_rows).unwrap()).unwrap();
+    Dir::new(dir).put(name, file.finish(Some(SegmentRows::new(segment_rows))).unwrap()).unwrap();
 }
 
 fn name(format: Format, stem: &str) -> String {

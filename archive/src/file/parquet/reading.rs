@@ -8,8 +8,8 @@ use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Typ
 use parquet::errors::Result;
 use parquet::file::reader::{FileReader as _, RowGroupReader, SerializedFileReader};
 
-use super::{SEGMENT_ROWS, failed};
-use crate::file::{Columns, FileError, Origin, StatedRows};
+use super::{ERASED_ROWS, SEGMENT_ROWS, failed};
+use crate::file::{Columns, FileError, Origin, SegmentRows, StatedRows};
 use crate::row::Row;
 
 /// A column of a group: for each row its value, or none. Without rows if it is not read.
@@ -36,7 +36,7 @@ pub(in crate::file) fn read<E: From<FileError>>(
     bytes: Bytes,
     wanted: Columns,
     give: &mut impl FnMut(&Row<'_>, Option<Origin<'_>>) -> std::result::Result<(), E>,
-) -> std::result::Result<Option<u64>, E> {
+) -> std::result::Result<Option<SegmentRows>, E> {
     let file = SerializedFileReader::new(bytes).map_err(failed)?;
     let stated = segment_rows(&file);
     for index in 0..file.num_row_groups() {
@@ -83,9 +83,10 @@ pub(in crate::file) fn stated_rows(bytes: Bytes) -> std::result::Result<StatedRo
     Ok(StatedRows { file: rows, segment: segment_rows(&file) })
 }
 
-fn segment_rows(file: &SerializedFileReader<Bytes>) -> Option<u64> {
-    let mut pairs = file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
-    pairs.find(|pair| pair.key == SEGMENT_ROWS)?.value.as_ref()?.parse().ok()
+fn segment_rows(file: &SerializedFileReader<Bytes>) -> Option<SegmentRows> {
+    let pairs = file.metadata().file_metadata().key_value_metadata()?;
+    let number = |key| pairs.iter().find(|pair| pair.key == key)?.value.as_ref()?.parse().ok();
+    Some(SegmentRows { written: number(SEGMENT_ROWS)?, erased: number(ERASED_ROWS)? })
 }
 
 /// The column of that name.

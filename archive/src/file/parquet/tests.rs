@@ -10,7 +10,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::file::{Columns, Origin};
+use crate::file::{Columns, Origin, SegmentRows};
 
 /// The index of the column `raw`.
 const RAW: usize = 11;
@@ -50,7 +50,7 @@ impl OwnedRow {
 fn written<'a>(rows: impl IntoIterator<Item = &'a OwnedRow>) -> Bytes {
     let mut writer = ParquetWriter::new(&id()).unwrap();
     rows.into_iter().for_each(|row| writer.push(&row.row()).unwrap());
-    writer.finish(7).unwrap()
+    writer.finish(Some(SegmentRows::new(7))).unwrap()
 }
 
 /// Whether a file has exactly these rows.
@@ -181,7 +181,7 @@ fn large_records_end_pages_and_groups_and_their_memory_is_stated() {
         assert!(writer.memory() < 2 * RECORD, "{}", writer.memory());
         assert!(writer.size() < RECORD, "they compress well: {}", writer.size());
     }
-    let file = writer.finish(7).unwrap();
+    let file = writer.finish(Some(SegmentRows::new(7))).unwrap();
     assert_eq!(has(file.clone(), &rows), Ok(true));
     assert_eq!(groups(&file).iter().map(RowGroupMetaData::num_rows).collect::<Vec<_>>(), [16, 16, 8]);
     assert_eq!(pages(&file, 0, RAW), 16);
