@@ -4,14 +4,22 @@ pub mod attributes;
 pub mod content;
 mod histories;
 
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
 use anyhow::Context as _;
+use checkpoints::RealDisk;
 use dataflow::dictionary::{Dictionary, KeptProducts};
 use dataflow::ids::{ID_BYTES_MAX, ProductKey};
 use models::als::{AlsSettings, KeyedAls, train_and_measure};
-use models::store::{Card, Model, Version};
+use models::store::{Card, Error, Model, ModelStore, Version};
 use recommend::ServedAls;
 
 pub use histories::ReadHistories;
+
+/// The rest while another process writes to the directory of models.
+const LOCK_RETRY: Duration = Duration::from_millis(100);
 
 /// Trains a model on histories, in threads of its own at the lowest priority. `go_on` is called before each iteration.
 ///
@@ -52,6 +60,21 @@ pub fn train(
     };
     let products = read.products.iter().map(|product| product.to_string()).collect();
     Ok(Model { card, products, vectors: trained.als.products().clone() })
+}
+
+/// Adds a model to the directory and puts it into use. A training may have taken an hour, and another process writes there only for
+/// a moment: as long as `waits` says so, it is waited for.
+///
+/// # Errors
+/// See [`ModelStore::add`].
+pub fn add(model: &Model, settings: &AlsSettings, mut waits: impl FnMut() -> bool) -> Result<Version, Error> {
+    let store = ModelStore::new(&settings.dir, Arc::new(RealDisk));
+    loop {
+        match store.add(model, settings.keep) {
+            Err(Error::Taken { .. }) if waits() => thread::park_timeout(LOCK_RETRY),
+            added => return added,
+        }
+    }
 }
 
 /// The model by the keys of this process's dictionary. Products whose id has the key of another product are left out.

@@ -21,17 +21,18 @@ mod list_copies;
 mod log;
 mod origin;
 mod outlets;
+mod port;
 pub(crate) mod settings;
 mod shadow;
 pub(crate) mod shop_rows;
 pub(crate) mod sources;
 pub mod stage;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use archive::Running as Archiving;
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{Engine, Settings};
@@ -57,6 +58,7 @@ use self::content::ContentThread;
 use self::list_copies::{ListCopies, Lists, Prepared};
 use self::origin::StartingPoint;
 use self::outlets::Outlets;
+use self::port::Port;
 use self::shop_rows::ShopRows;
 use self::sources::Sources;
 use self::stage::Stage;
@@ -71,6 +73,9 @@ const CHECKPOINT_SHARE: u32 = 2;
 
 /// The share of the time left after the last answer that the end of a training may take.
 const TRAINING_SHARE: u32 = 4;
+
+/// The time that the exit itself may take, in a process that leaves the cluster without process 0.
+const EXIT: Duration = Duration::from_millis(200);
 
 /// A running Vitrine.
 pub struct System {
@@ -105,7 +110,7 @@ impl System {
     /// When a setting cannot work, the address is in use, or the operating system denies a thread or a directory.
     pub fn start(config: &Config) -> anyhow::Result<System> {
         let (keys, certificate, audit) = (Keys::start(config)?, Certificate::start(config)?, audit(config)?);
-        let listener = listener(config.server.listen)?;
+        let port = Port::take(config, certificate.tls())?;
         let (online, hits) = (online(config), shadow::hits(config));
         let registry = Arc::new(shadow::registry(online.as_ref(), hits.as_ref()));
         let dictionary = Arc::new(dictionary(config));
@@ -154,7 +159,7 @@ impl System {
             embedded: embedded(config),
         };
         let shutdown = Shutdown::new();
-        let server = query_server::serve(listener, settings::server(config), app, shutdown.clone())?;
+        let server = query_server::serve(port.hand_over(), settings::server(config), app, shutdown.clone())?;
         Ok(System {
             server,
             shutdown,
@@ -206,7 +211,8 @@ impl System {
         self.stage.clone()
     }
 
-    /// Stops accepting connections, answers the requests in flight, and writes all remaining data, within `patience`.
+    /// Stops accepting connections, answers the requests in flight, and writes all remaining data, within `patience`. If
+    /// process 0 of the cluster does not end by then, this process exits with status 1.
     ///
     /// # Errors
     /// When a thread had panicked, or remaining data could not be written in time.
@@ -225,10 +231,10 @@ impl System {
             als.finish(Instant::now() + left() / TRAINING_SHARE);
         }
         stage.is_at("process 0 of the cluster to end");
-        // The other processes may need this process's workers until the end. A process that left them without notice
-        // would look like a killed one.
-        if self.follows && !self.engine.wait_for_the_end(left()) {
-            bail!("process 0 of the cluster did not end in time");
+        // The other processes may need this process's workers until the end. A process that leaves them without notice
+        // looks like a killed one.
+        if self.follows && !self.engine.wait_for_the_end(left().saturating_sub(EXIT)) {
+            cluster::sever();
         }
         if let Some(changes) = &self.changes {
             changes.stop_by(deadline);
@@ -281,10 +287,6 @@ fn engine_settings(
         registry: registry.clone(),
         lease: origin.lease(),
     }
-}
-
-fn listener(listen: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))
 }
 
 /// Starts to write checkpoints, if a directory for them is configured.

@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::SystemTime;
 
 use real_held::RealHeld;
 
@@ -36,6 +37,9 @@ pub trait Disk: Debug + Send + Sync {
 
     /// The length of a file.
     fn length(&self, path: &Path) -> io::Result<u64>;
+
+    /// When a file was changed last. A disk without a clock always says the same.
+    fn changed_at(&self, path: &Path) -> io::Result<SystemTime>;
 
     /// Exactly `length` bytes of a file from `offset` on. If the file ends before, the error is
     /// [`io::ErrorKind::UnexpectedEof`].
@@ -131,6 +135,10 @@ impl Disk for RealDisk {
 
     fn length(&self, path: &Path) -> io::Result<u64> {
         Ok(std::fs::metadata(path)?.len())
+    }
+
+    fn changed_at(&self, path: &Path) -> io::Result<SystemTime> {
+        std::fs::metadata(path)?.modified()
     }
 
     fn read_at(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {

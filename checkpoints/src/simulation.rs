@@ -11,6 +11,7 @@ mod state;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::SystemTime;
 
 pub use self::dice::Dice;
 use self::state::DiskState;
@@ -135,6 +136,10 @@ impl Disk for FakeDisk {
 
     fn length(&self, path: &Path) -> io::Result<u64> {
         self.state().content(path).map(|content| content.len() as u64)
+    }
+
+    fn changed_at(&self, path: &Path) -> io::Result<SystemTime> {
+        self.state().content(path).map(|_| SystemTime::UNIX_EPOCH)
     }
 
     fn read_at(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {

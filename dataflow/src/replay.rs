@@ -50,6 +50,7 @@ pub struct Went {
 /// Records of the past, in the order of their times, as a worker sees them. It lives in the thread of one worker.
 pub trait ReplaySource {
     /// Gives at most about `budget` records whose time is `step` or earlier. Never blocks. Steps only increase.
+    /// With a budget of 0 it gives nothing and answers whether everything up to `step` was given; such steps may go back.
     ///
     /// # Errors
     /// When the remaining records cannot be given: the whole replay ends.

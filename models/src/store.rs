@@ -14,6 +14,7 @@ mod file;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use checkpoints::{Disk, Lock, sealed};
 
@@ -61,6 +62,14 @@ pub struct Loaded {
     pub model: Option<(Version, Model)>,
     /// Why the versions before it were refused, in the order in which they were tried.
     pub refused: Vec<Error>,
+}
+
+/// See [`ModelStore::content_mark`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContentMark {
+    length: u64,
+    changed_at: SystemTime,
+    header: Vec<u8>,
 }
 
 impl ModelStore {
@@ -113,6 +122,25 @@ impl ModelStore {
     /// The error of the disk.
     pub fn in_use(&self) -> Result<Option<Version>, Error> {
         self.current_of(&self.versions()?)
+    }
+
+    /// What tells the content of a version's file from an earlier one: its length, when it was changed, and its header, which has
+    /// the checksums. Reads no more of the file.
+    ///
+    /// # Errors
+    /// The error of the disk.
+    pub fn content_mark(&self, version: Version) -> Result<ContentMark, Error> {
+        let path = self.dir.join(name_of(version));
+        let read = || {
+            let length = self.disk.length(&path)?;
+            let header = usize::try_from(length).map_or(file::HEADER_BYTES, |length| length.min(file::HEADER_BYTES));
+            Ok(ContentMark {
+                length,
+                changed_at: self.disk.changed_at(&path)?,
+                header: self.disk.read_at(&path, 0, header)?,
+            })
+        };
+        read().map_err(|reason| Error::Disk { path: path.clone(), reason })
     }
 
     /// Loads one version whose vectors have `factors` numbers.

@@ -109,8 +109,10 @@ impl CorsAnswer {
 
     /// Says it in the header fields of an answer.
     pub(crate) fn write(self, headers: &mut HeaderMap) {
-        if self.varies {
-            headers.append(VARY, HeaderValue::from_static("origin"));
+        let varies = HeaderValue::from_static("origin");
+        // Another process of the cluster may have said so already.
+        if self.varies && headers.get_all(VARY).iter().all(|value| *value != varies) {
+            headers.append(VARY, varies);
         }
         if let Some(allowed) = self.allowed {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
@@ -137,6 +139,16 @@ pub fn is_origin(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_was_passed_on_names_the_origin_once() {
+        let mut headers = HeaderMap::new();
+        let cors = Cors::Origins(Vec::new()).answer(&headers);
+        for _ in 0..2 {
+            cors.clone().write(&mut headers);
+        }
+        assert_eq!(headers.get_all(VARY).iter().count(), 1, "{headers:?}");
+    }
 
     #[test]
     fn origins_have_one_form() {

@@ -13,7 +13,7 @@ use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use dataflow::index_reader::IndexReader;
@@ -33,6 +33,7 @@ use tokio::net::TcpStream;
 use crate::app::Peers;
 use crate::body::Body;
 use crate::limits::Limit;
+use crate::parameters::Parameters;
 use crate::problem::{OwnerFailure, Problem};
 use crate::settings::Settings;
 use crate::tls::Tls;
@@ -65,6 +66,12 @@ const ANSWER_BYTES_MAX: usize = 32 << 20;
 
 /// The longest time to open a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How much longer than its own wait a read may take: less than a second, so that the client gets an answer within one.
+const READ_SPARE: Duration = Duration::from_millis(900);
+
+/// The same for a write.
+const WRITE_SPARE: Duration = Duration::from_secs(1);
 
 /// Idle connections kept to each process.
 const IDLE_MAX: usize = 64;
@@ -105,11 +112,31 @@ pub(crate) fn shown(headers: &HeaderMap) -> Option<Time> {
     headers.get(SHOWN)?.to_str().ok()?.parse().ok()
 }
 
+/// How long a client waits for the answer of another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// A read: as long as the request itself would wait.
+    Read(Duration),
+    /// A write that first waits this long for an earlier one: as long as the owner may take for it.
+    Write(Duration),
+}
+
+impl Patience {
+    /// The patience of a request with this method and these parameters.
+    pub(crate) fn of(method: &Method, parameters: &Parameters) -> Patience {
+        match *method {
+            Method::GET | Method::HEAD => Patience::Read(parameters.wait),
+            _ => Patience::Write(if parameters.after.is_some() { parameters.wait } else { Duration::ZERO }),
+        }
+    }
+}
+
 /// The way to the other processes.
 pub(crate) struct Forward {
     owners: Vec<Arc<OwnerProcess>>,
     limit: Limit,
-    timeout: Duration,
+    /// The longest time that the owner takes for a write, besides a wait that the request asks for.
+    write_max: Duration,
     wait_max: Duration,
     waits: Arc<VisibilityWaits>,
     counts: Arc<Counts>,
@@ -133,12 +160,12 @@ impl Forward {
             let (address, tls) = (address.clone(), tls.clone());
             Arc::new(OwnerProcess { address, host, tls, is_refused: AtomicBool::new(false), idle: Mutex::default() })
         };
-        // The owner may wait for this process's state, for a token, for the log and for the removal to show.
-        let timeout_ms = 3 * settings.wait_ms_max + settings.intake_timeout_ms + 1_000;
+        // The owner may wait for this process's state, for the log, and for the write to show.
+        let write_ms_max = 2 * settings.wait_ms_max + settings.intake_timeout_ms;
         Forward {
             owners: peers.addresses.iter().map(owner).collect(),
             limit: Limit::new(settings.waits_max),
-            timeout: Duration::from_millis(timeout_ms),
+            write_max: Duration::from_millis(write_ms_max),
             wait_max: Duration::from_millis(settings.wait_ms_max),
             waits,
             counts: Arc::default(),
@@ -150,10 +177,11 @@ impl Forward {
         &self.counts
     }
 
-    /// Passes a request on to the process with the number `owner`.
+    /// Passes a request on to the process with the number `owner`, and waits for its answer with this patience.
     pub(crate) fn send(
         &self,
         owner: usize,
+        patience: Patience,
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
@@ -162,7 +190,11 @@ impl Forward {
         self.counts.ask();
         let owner = self.owners.get(owner).cloned().ok_or(Problem::Misrouted);
         let permit = self.limit.take().ok_or(Problem::Busy("look-ups in other processes"));
-        let (timeout, wait_max, waits) = (self.timeout, self.wait_max, self.waits.clone());
+        let timeout = match patience {
+            Patience::Read(wait) => wait + READ_SPARE,
+            Patience::Write(wait) => wait + self.write_max + WRITE_SPARE,
+        };
+        let (deadline, wait_max, waits) = (Instant::now() + timeout, self.wait_max, self.waits.clone());
         let counts = self.counts.clone();
         let passed_on = owner.map(|owner| {
             let request = to_owner(method, uri, headers, body, waits.shown_tick(), &owner);
@@ -171,11 +203,12 @@ impl Forward {
         async move {
             let answer = async {
                 let ((owner, request), permit) = (passed_on?, permit?);
-                let answer = tokio::time::timeout(timeout, owner.ask(&request)).await;
+                let answer = tokio::time::timeout_at(deadline.into(), owner.ask(&request)).await;
                 drop(permit);
                 let answer = answer.unwrap_or(Err(Problem::OwnerAway(OwnerFailure::Late)))?;
                 if let Some(shown) = shown(answer.headers()) {
-                    waits.wait_for_tick(shown, wait_max).await?;
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    waits.wait_for_tick(shown, wait_max.min(left)).await?;
                 }
                 Ok(of_owner(answer))
             };
@@ -287,4 +320,30 @@ fn of_owner(response: Response<Bytes>) -> Response<Body> {
     *answer.status_mut() = parts.status;
     *answer.headers_mut() = end_to_end(&parts.headers);
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use dataflow::feed::Position;
+
+    use super::*;
+    use crate::parameters::{ParameterBounds, ParameterSet};
+    use crate::token;
+
+    #[test]
+    fn a_read_waits_as_it_says_and_a_write_for_an_earlier_one_only_if_it_names_one() {
+        let bounds = ParameterBounds { list_size: 10, shadow_list_size: 10, wait_ms_max: 5000 };
+        let patience = |method: &Method, query: Option<&str>| {
+            Patience::of(method, &Parameters::read(query, ParameterSet::Wait, bounds).unwrap())
+        };
+        let token = token::encode(vec![Position { stream: "views".into(), partition: 0, next: 5, fingerprint: None }]);
+        let waiting = format!("after={token}&wait_ms=7");
+        let (own, most) = (Duration::from_millis(7), Duration::from_secs(5));
+        for read in [Method::GET, Method::HEAD] {
+            assert_eq!(patience(&read, Some(&waiting)), Patience::Read(own));
+            assert_eq!(patience(&read, None), Patience::Read(most));
+        }
+        assert_eq!(patience(&Method::DELETE, Some(&waiting)), Patience::Write(own));
+        assert_eq!(patience(&Method::DELETE, None), Patience::Write(Duration::ZERO));
+    }
 }

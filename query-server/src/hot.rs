@@ -15,7 +15,7 @@ use crate::endpoints::{
     ENDPOINTS, best_sellers, buy_again, features, for_you, history, index, legacy, recommendations, removal, similar,
 };
 use crate::envelope::Envelope;
-use crate::forward::{self, Answerer, answerer};
+use crate::forward::{self, Answerer, Patience, answerer};
 use crate::ids;
 use crate::operations::Operations;
 use crate::parameters::Parameters;
@@ -112,8 +112,8 @@ pub(crate) fn answer(
         Answerer::HereFor { shown } => Ok(answer_for_peer(operations, head, asked, shown)),
         Answerer::Process(owner) => {
             // A wrong request is answered the same by every process.
-            asked.parameters(read, &head)?;
-            let answer = forward.send(owner, head.method, head.uri, &head.headers, bytes::Bytes::new());
+            let patience = Patience::of(head.method, &asked.parameters(read, &head)?);
+            let answer = forward.send(owner, patience, head.method, head.uri, &head.headers, bytes::Bytes::new());
             Ok(Reply::Later(Box::pin(answer)))
         }
     }

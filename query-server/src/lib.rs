@@ -68,7 +68,7 @@ pub use audit::{AuditEntry, AuditLog, AuditUnavailable};
 pub use cors::is_origin;
 pub use event_writer::{BoxFuture, EventWriter, InvalidEvent, WriteError};
 pub use scope::{Scope, ScopeSet};
-pub use server::{Running, StartError, ThreadPanicked, serve};
+pub use server::{Running, StartError, Starting, ThreadPanicked, serve};
 pub use settings::Settings;
 pub use shutdown::Shutdown;
 pub use tls::{Pem, Tls, TlsError};

@@ -32,7 +32,9 @@ const EVENT_STREAM: &str = "text/event-stream";
 const DESCRIPTION: &str = "Lists for the pages of a shop, and the operation of Vitrine. An operation with a scope needs a key \
      that has this scope, where the server has keys.\n\n\
     Every error is a problem of RFC 9457. A path that is not listed is answered with 404, a method that is not listed with \
-    405 and the methods that are in the header `Allow`. HEAD is answered wherever GET is.";
+    405 and the methods that are in the header `Allow`. HEAD is answered wherever GET is.\n\n\
+    A process of a cluster that waits for the others at its start answers `/livez`, and every other path with 503 (`starting`) \
+    and `Retry-After`.";
 
 /// The names of the two ways to present a key.
 const KEY: &str = "key";

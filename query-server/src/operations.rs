@@ -36,6 +36,8 @@ pub(crate) struct Operations {
     pub(crate) transfers: Limit,
     /// Operations in progress that the audit log has an entry on. Some of them may have lost their client.
     pub(crate) audited: Limit,
+    /// Held by the write of a rule, from its check until it is visible: each write counts all rules before it.
+    pub(crate) rule_write: tokio::sync::Mutex<()>,
     /// Open connections.
     pub(crate) connections: Limit,
     /// Connections answered 503 because too many were open.
@@ -68,6 +70,7 @@ impl Operations {
             transfers: Limit::new(settings.transfers_max),
             // Only operations without a client can be more than the connections.
             audited: Limit::new(settings.connections_max),
+            rule_write: tokio::sync::Mutex::default(),
             connections: Limit::new(settings.connections_max),
             connections_refused: AtomicU64::new(0),
             counters: (0..settings.threads).map(|_| Counters::new(labels)).collect(),

@@ -60,8 +60,10 @@ pub(crate) enum Problem {
     Expectation,
     #[error("the body holds no event")]
     NoEvents,
-    #[error("the body must be a JSON object with no other fields than {0}")]
-    NoObject(&'static str),
+    #[error("the body must be a JSON object with no other fields than {}", .0.join(", "))]
+    NoObject(&'static [&'static str]),
+    #[error("the body has another field than {}{}", .fields.join(", "), meant(*.near))]
+    UnknownField { near: Option<&'static str>, fields: &'static [&'static str] },
     #[error("{field} must be {must}")]
     BadField { field: &'static str, must: String },
     #[error("{reason}")]
@@ -102,6 +104,8 @@ pub(crate) enum Problem {
     TooOld { age_ms: u64, most_ms: u64, missing: Option<Arc<str>> },
     #[error("no state is ready yet: waiting for the sources to say what they hold")]
     Starting,
+    #[error("the process waits for the other processes of the cluster")]
+    Joining,
     #[error("still catching up to the last state served before the restart")]
     CatchingUp,
     #[error("the process that holds this user {0}")]
@@ -161,8 +165,6 @@ pub(crate) enum OwnerFailure {
     Broken,
     #[error("did not answer in time")]
     Late,
-    #[error("answered with the status {0}")]
-    Refused(u16),
 }
 
 impl OwnerFailure {
@@ -173,7 +175,6 @@ impl OwnerFailure {
             OwnerFailure::Untrusted => "untrusted",
             OwnerFailure::Broken => "broken",
             OwnerFailure::Late => "late",
-            OwnerFailure::Refused(_) => "refused",
         }
     }
 }
@@ -337,7 +338,9 @@ impl Problem {
             Problem::UriTooLong(_) => (414, "uri-too-long", "Target too long"),
             Problem::MediaType(_) => (415, "unsupported-media-type", "Unsupported media type"),
             Problem::Expectation => (417, "expectation-failed", "Expectation failed"),
-            Problem::NoObject(_) | Problem::BadField { .. } => (422, "invalid-body", "Invalid body"),
+            Problem::NoObject(_) | Problem::UnknownField { .. } | Problem::BadField { .. } => {
+                (422, "invalid-body", "Invalid body")
+            }
             Problem::BadRule { .. } => (422, "invalid-rule", "Invalid rule"),
             Problem::RuleId => (422, "invalid-rule-id", "Invalid rule id"),
             Problem::RuleOfTopic => (422, "rule-of-topic", "Rule of a topic"),
@@ -359,7 +362,7 @@ impl Problem {
             Problem::ErasureNotVisible => (503, "erasure-not-visible-yet", "Erasure not visible yet"),
             Problem::TooOld { .. } => (503, "too-old", "Too old"),
             Problem::CatchingUp => (503, "catching-up", "Catching up"),
-            Problem::Starting => (503, "starting", "Starting"),
+            Problem::Starting | Problem::Joining => (503, "starting", "Starting"),
             Problem::OwnerAway(_) => (503, "owner-away", "The user's process is away"),
             Problem::Misrouted => (502, "misrouted", "Misrouted"),
             Problem::Behind => (503, "behind", "Behind"),
@@ -368,8 +371,7 @@ impl Problem {
             Problem::NotReady(_) => (503, "not-ready", "Not ready"),
             Problem::Row(problem) => problem.kind(),
         };
-        let status = StatusCode::from_u16(status).expect("the table holds valid statuses");
-        ProblemKind { status, slug, title }
+        ProblemKind { status: StatusCode::from_u16(status).expect("the table holds valid statuses"), slug, title }
     }
 }
 

@@ -29,7 +29,7 @@ use self::event::Reason;
 use self::listed::SentList;
 use crate::body::Body;
 use crate::endpoint::ReadList;
-use crate::forward::{Answerer, Forward, answerer};
+use crate::forward::{Answerer, Forward, Patience, answerer};
 use crate::header_names::LAST_EVENT_ID;
 use crate::operations::Operations;
 use crate::parameters::Parameters;
@@ -112,7 +112,9 @@ impl Follows for FollowedList {
             }
             Some((forward, owner)) => {
                 let target: Uri = self.target.parse().map_err(|_| Problem::UnknownPath)?;
-                let response = forward.send(owner, &Method::GET, &target, &self.headers, Bytes::new()).await?;
+                let patience = Patience::of(&Method::GET, &self.parameters);
+                let asked = forward.send(owner, patience, &Method::GET, &target, &self.headers, Bytes::new());
+                let response = asked.await?;
                 if !response.status().is_success() {
                     // The owner's own problem: it is asked again, as if it were away.
                     return Err(Problem::Behind);

@@ -19,7 +19,7 @@ use crate::admission;
 use crate::connection_state::ConnectionState;
 use crate::endpoint::{Endpoint, Operation, Owner, Verb};
 use crate::endpoints::ENDPOINTS;
-use crate::forward::{self, Answerer, answerer};
+use crate::forward::{self, Answerer, Patience, answerer};
 use crate::ids;
 use crate::operations::Operations;
 use crate::parameters::Parameters;
@@ -121,6 +121,7 @@ async fn admitted_request(
     }
     let read = &operations.read;
     let parameters = Parameters::read(request.uri().query(), operation.parameters, read.bounds())?;
+    let patience = Patience::of(request.method(), &parameters);
     request.extensions_mut().insert(parameters);
     let (Owner::User, Some(forward)) = (endpoint.owner_of(operation), &read.forward) else {
         return answer_here(&declared, caller, request, next).await;
@@ -139,7 +140,7 @@ async fn admitted_request(
         Answerer::Process(owner) => {
             let (method, uri, headers) = (request.method().clone(), request.uri().clone(), request.headers().clone());
             let body = RequestBody::from_request(request, operations).await?;
-            let answer = forward.send(owner, &method, &uri, &headers, body.bytes.clone());
+            let answer = forward.send(owner, patience, &method, &uri, &headers, body.bytes.clone());
             Ok(answer.await?.into_response())
         }
     }

@@ -4,6 +4,7 @@ pub(crate) mod accept;
 pub(crate) mod connection;
 pub(crate) mod lingering;
 pub(crate) mod serving;
+mod starting;
 pub(crate) mod transport;
 
 use std::io;
@@ -22,6 +23,8 @@ use crate::parameters::ParameterBounds;
 use crate::router::router;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
+
+pub use starting::Starting;
 
 /// The server could not start.
 #[derive(Debug, thiserror::Error)]

@@ -28,12 +28,11 @@ impl Deleted {
     /// Adds the marks that follow from a change of the catalogue's rows. `has_row` returns whether the catalogue has a row of
     /// a product after the change; it is called for products of the change only.
     pub(crate) fn settle(&mut self, change: &mut Vec<(CatalogueRow, Diff)>, has_row: impl Fn(ProductKey) -> bool) {
-        for at in 0..change.len() {
-            let (CatalogueRow { product, .. }, diff) = change[at];
-            // No look-ups at the first reading of a large catalogue.
-            if diff > 0 && self.0.is_empty() {
-                continue;
-            }
+        // No look-ups at the first reading of a large catalogue.
+        if self.0.is_empty() && change.iter().all(|(_, diff)| *diff > 0) {
+            return;
+        }
+        for product in changed(change) {
             if !has_row(product) {
                 if self.0.insert(product, None).is_none() {
                     change.push((row(product), 1));
@@ -73,6 +72,17 @@ impl Deleted {
     }
 }
 
+/// The products of which a row came or went. A row that did both within the change has done neither.
+fn changed(change: &[(CatalogueRow, Diff)]) -> Vec<ProductKey> {
+    let mut rows = change.to_vec();
+    rows.sort_unstable_by_key(|(row, _)| *row);
+    let of_row = rows.chunk_by(|(one, _), (other, _)| one == other);
+    let differs = of_row.filter(|copies| copies.iter().map(|(_, diff)| diff).sum::<Diff>() != 0);
+    let mut products: Vec<ProductKey> = differs.map(|copies| copies[0].0.product).collect();
+    products.dedup();
+    products
+}
+
 fn row(product: ProductKey) -> CatalogueRow {
     CatalogueRow { product, category: CategoryKey::DELETED }
 }
@@ -100,6 +110,8 @@ mod tests {
         assert_eq!(settle(&[(listed, -1)], false), [(row(lamp), 1)]);
         assert_eq!(settle(&[(listed, 1), (listed, -1)], false), [], "it is deleted already");
         assert_eq!(settle(&[(listed, 1)], true), [(row(lamp), -1)]);
+        let nothing = [(listed, 1), (listed, -1)];
+        assert_eq!(settle(&nothing, false), [], "it came and went at once: it is as unknown as before");
         assert_eq!(settle(&[(listed, -1), (listed, -1)], false), [(row(lamp), 1)], "once, however many rows it had");
     }
 

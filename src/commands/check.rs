@@ -29,7 +29,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
         kafka::check(settings, archived, &mut report)?;
     }
     if let Some(settings) = &config.postgres {
-        postgres::check(settings, config.rules.orders_kept_ms(), &mut report)?;
+        postgres::check(settings, config.rules.orders_held_ms(), &mut report)?;
     }
     if let Some(settings) = &config.files {
         files::check(settings, config.store.is_some(), &mut report)?;

@@ -2,9 +2,11 @@
 //!
 //! The lists are those of the graph that `serve` runs, read between two records of the past.
 
+mod learner;
 mod lines;
 mod page;
 mod past;
+mod reading;
 mod sources;
 mod stream;
 mod tallies;

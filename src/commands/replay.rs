@@ -12,6 +12,7 @@
 pub(super) mod dir;
 mod erasures;
 mod letters;
+pub(super) mod recorder;
 mod rows;
 pub(super) mod source;
 mod watch;
@@ -84,7 +85,7 @@ impl Job {
     pub fn run(&self, config: &Config) -> anyhow::Result<String> {
         let rules = config.rules.without_shadow();
         let (first, last) = (self.steps.first().expect("a first step"), self.steps.last().expect("a last step"));
-        let bounds = ReplayBounds { from: *first, until: *last, kept_ms: rules.orders_kept_ms() };
+        let bounds = ReplayBounds { from: *first, until: *last, kept_ms: rules.orders_held_ms() };
         let out = OutDir::open(&self.out, &self.steps)?;
         let letters = Arc::new(Letters::new(&self.out)?);
         let registry = Arc::new(SourceRegistry::default());

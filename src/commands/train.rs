@@ -6,10 +6,9 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
-use checkpoints::RealDisk;
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::Ids;
 use dataflow::index_reader::IndexReader;
@@ -19,7 +18,6 @@ use dataflow::source_status::SourceRegistry;
 use dataflow::time::{Millis, Time};
 use indicatif::ProgressBar;
 use models::als::Parameters;
-use models::store::ModelStore;
 use sources::replay::{ReplayBounds, ReplayProgress};
 
 use super::progress;
@@ -31,6 +29,9 @@ use crate::learned::{self, ReadHistories};
 
 /// How many records a worker takes from a source between two steps of the graph.
 const BATCH: usize = 16_384;
+
+/// The longest wait for another process that writes to the directory of models.
+const LOCK_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The lowest priority of Linux.
 const NICE: i32 = 19;
@@ -56,8 +57,9 @@ pub fn run(args: &TrainArgs, config: &Config) -> anyhow::Result<ExitCode> {
     });
     bar.finish_and_clear();
     let model = model?;
+    let learned_at = Instant::now();
     println!("learned in {:.1} s, {} iterations", began.elapsed().as_secs_f64(), settings.iterations);
-    let version = ModelStore::new(&settings.dir, Arc::new(RealDisk)).add(&model, settings.keep)?;
+    let version = learned::add(&model, settings, || learned_at.elapsed() < LOCK_PATIENCE)?;
     println!("model {version} is in use, in {}", settings.dir.display());
     model.card.metrics.iter().for_each(|(name, value)| println!("{name}: {value:.4}"));
     Ok(ExitCode::SUCCESS)

@@ -30,17 +30,17 @@ impl ReadHistories {
     /// The training would need more memory than allowed. Or a product has no id: never, as sources give ids.
     pub fn of(reader: &IndexReader, parameters: &Parameters) -> anyhow::Result<ReadHistories> {
         let mut numbers: HashMap<ProductKey, u32> = HashMap::new();
-        let (mut users, mut history, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut users, mut history) = (Vec::new(), Vec::new());
         let (mut from, mut until, mut pairs) = (Millis::MAX, 0, 0);
         for user in reader.keys::<History>() {
             let view = reader.view(user);
-            view.whole_history(user, &mut history);
+            history.clear();
+            view.each_viewed(user, |viewed| {
+                (from, until) = (from.min(viewed.at()), until.max(viewed.at()));
+                history.push(viewed.product);
+            });
             if history.is_empty() {
                 continue;
-            }
-            view.rows::<History>(&user, &mut rows);
-            for (viewed, _) in &rows {
-                (from, until) = (from.min(viewed.at()), until.max(viewed.at()));
             }
             let mut number = |product: &ProductKey| {
                 let next = u32::try_from(numbers.len()).context("there are more than four billion products")?;

@@ -16,6 +16,7 @@ mod handshake;
 pub(crate) mod hosts;
 mod links;
 mod patience;
+mod severing;
 mod token;
 mod watchdog;
 
@@ -30,6 +31,7 @@ use self::handshake::End;
 use self::hosts::Reach;
 use crate::config::Config;
 
+pub(super) use severing::sever;
 pub(super) use watchdog::Watchdog;
 
 /// The state that process 0 found at its start; all other processes follow it.

@@ -70,12 +70,12 @@ pub(super) fn make(
     let files = config.files.as_ref().map(|files| {
         let (used, tables) = (config.rules.event_use(), config.store.is_none());
         let settings =
-            files::Settings { used, tables, ..files::Settings::new(&files.dir, config.rules.orders_kept_ms()) };
+            files::Settings { used, tables, ..files::Settings::new(&files.dir, config.rules.orders_held_ms()) };
         files::Source::new(settings, clock.clone(), registry, letters.clone())
     });
     let store = rows.map(|rows| -> anyhow::Result<_> {
         let resumed = restored.map(rows_of).transpose()?.unwrap_or_default();
-        let kept_ms = config.rules.orders_kept_ms();
+        let kept_ms = config.rules.orders_held_ms();
         let dir = config.files.as_ref().map(|files| files.dir.clone());
         Ok(store::Source::new(rows, dir, kept_ms, clock.clone(), registry, letters.clone(), resumed))
     });
@@ -157,7 +157,7 @@ pub(crate) fn of_postgres(postgres: &config::Postgres, config: &Config) -> postg
             Some(_) => postgres::Acknowledge::AfterCheckpoint,
             None => postgres::Acknowledge::WhenFed,
         },
-        kept_ms: config.rules.orders_kept_ms(),
+        kept_ms: config.rules.orders_held_ms(),
         ..postgres.clone()
     }
 }

@@ -8,7 +8,7 @@ use harness::{Process, http, wait_for, wait_until};
 use tempfile::TempDir;
 
 /// More than anything here takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(900);
 
 /// A running program; killed when it is dropped.
 pub(crate) struct Program {

@@ -22,8 +22,8 @@ use dataflow::time::{Diff, ServiceClock, Time};
 
 use crate::given::{Handed, History, Tick, Update, World, metadata_of};
 use crate::live::{DOMAIN, Shared, UPDATES_PER_WORKER, rules, settings};
-use crate::plain::is_kept;
 use crate::processes;
+use crate::retention::is_kept;
 use crate::seen::{Oracle, look};
 
 const PATIENCE: Duration = Duration::from_secs(300);

@@ -157,6 +157,20 @@ fn an_order_far_ahead_counts_from_when_its_time_has_come() {
 }
 
 #[test]
+fn an_order_far_ahead_hides_no_other_order_from_what_may_be_bought_again() {
+    let rules = Rules { buy_again: BuyAgain { enabled: true }, ..RULES };
+    let at = AHEAD_MS + 1010;
+    let given: (&[Update], Time) = (&[order(0, 0, 1000, 1), line(0, 1, 1), order(1, 0, at, 1), line(1, 2, 1)], 1001);
+    let shown = |end: &End| {
+        let is_it = |seen: &&Seen| matches!(seen, Seen::BuyAgain(user, _) if *user == end.world.users[0]);
+        let Some(Seen::BuyAgain(_, rows)) = end.seen.iter().find(is_it) else { panic!("everything was looked at") };
+        rows.len()
+    };
+    assert_eq!(shown(&end_with(rules, &[given, (&[], 1009)])), 1);
+    assert_eq!(shown(&end_with(rules, &[given, (&[], 1009), (&[], 1010)])), 2);
+}
+
+#[test]
 fn a_line_may_come_before_its_order_and_leave_after_it() {
     let ticks: [(&[Update], Time); 4] = [
         (&[line(0, 1, 1)], 1000),

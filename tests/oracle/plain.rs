@@ -14,7 +14,7 @@ use crate::interactions::{Did, Stated, Visit, add_gaps, add_metadata};
 use crate::learned::Learned;
 use crate::merchandising::{Ruling, Version};
 use crate::recommended::Recommended;
-use crate::retention::Lasting;
+use crate::retention::{Lasting, counts_now, is_kept};
 
 /// A best-seller list: of a category, or the general one.
 pub(crate) type Which = Option<CategoryKey>;
@@ -290,7 +290,7 @@ impl Tables {
                 all.extend(lines.map(|((_, product), _)| (order, user, placed.created_at(), *product)));
             }
         }
-        let mut first: BTreeMap<(usize, ProductKey), (Millis, UserKey)> = BTreeMap::new();
+        let mut first: BTreeMap<usize, ((Millis, UserKey), BTreeSet<ProductKey>)> = BTreeMap::new();
         let is_live = |row: &&(usize, UserKey, ProductKey, Millis)| {
             is_kept(row.3, as_of, rules) && Some(row.3) > self.erasures.until(row.1)
         };
@@ -301,11 +301,14 @@ impl Tables {
                 PurchaseSource::Both => !orders().any(|(of, ..)| of == order),
             };
             if counts {
-                let known = first.entry((order, product)).or_insert((at, user));
-                *known = (*known).min((at, user));
+                let (earliest, products) = first.entry(order).or_insert(((at, user), BTreeSet::new()));
+                *earliest = (*earliest).min((at, user));
+                products.insert(product);
             }
         }
-        all.extend(first.into_iter().map(|((order, product), (at, user))| (order, user, at, product)));
+        for (order, ((at, user), products)) in first {
+            all.extend(products.into_iter().map(|product| (order, user, at, product)));
+        }
         all
     }
 
@@ -335,7 +338,7 @@ impl Tables {
         let last = lasting.each(stated.map(|((_, key, value, at), tick)| (*key, *value, (*tick, *at))));
         add_metadata(&last, rules.features.values_max, &mut did);
         let own = self.purchases(as_of, rules).into_iter();
-        let own = own.filter(|(_, of, at, _)| *of == user && is_kept(*at, as_of, rules));
+        let own = own.filter(|(_, of, at, _)| *of == user && counts_now(*at, as_of, rules));
         let own: BTreeSet<(usize, ProductKey)> = own.map(|(order, _, _, product)| (order, product)).collect();
         for (_, product) in own {
             did.products.entry(product).or_default()[5] += 1;
@@ -360,7 +363,7 @@ impl Tables {
         let mut orders: BTreeMap<ProductKey, u64> = BTreeMap::new();
         let mut buyers: BTreeMap<ProductKey, BTreeSet<UserKey>> = BTreeMap::new();
         for (order, user, created_at, product) in self.purchases(as_of, rules) {
-            if is_kept(created_at, as_of, rules) {
+            if counts_now(created_at, as_of, rules) {
                 let key = (Reverse(created_at), world.orders[order]);
                 bought.entry(user).or_default().entry(key).or_default().insert(product);
             }
@@ -389,10 +392,4 @@ impl Tables {
         };
         world.users.iter().map(rank).collect()
     }
-}
-
-/// Whether an order still counts, for best sellers or, if they are on, for features and "buy again".
-pub(crate) fn is_kept(created_at: Millis, as_of: Time, rules: &Rules) -> bool {
-    let (days, are_counted) = (rules.features.days, rules.features.enabled || rules.buy_again.enabled);
-    created_at + rules.window_ms > as_of || are_counted && (days == 0 || created_at + days * DAY_MS > as_of)
 }

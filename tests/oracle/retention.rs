@@ -1,8 +1,8 @@
-//! How long features last, as it is defined.
+//! How long features last, and whether an order counts, as it is defined.
 
 use std::collections::BTreeMap;
 
-use dataflow::rules::DAY_MS;
+use dataflow::rules::{AHEAD_MS, DAY_MS, Rules};
 use dataflow::time::{Millis, Time};
 
 /// Until when events count that belong together.
@@ -54,4 +54,15 @@ impl Lasting<'_> {
     pub(crate) fn is_over(&self, at: Millis, now: Time) -> bool {
         self.days > 0 && at / DAY_MS + self.days < now / DAY_MS
     }
+}
+
+/// Whether an order counts for features and "buy again": it is kept, and not dated ahead.
+pub(crate) fn counts_now(created_at: Millis, as_of: Time, rules: &Rules) -> bool {
+    is_kept(created_at, as_of, rules) && created_at <= as_of + AHEAD_MS
+}
+
+/// Whether an order still counts, for best sellers or, if they are on, for features and "buy again".
+pub(crate) fn is_kept(created_at: Millis, as_of: Time, rules: &Rules) -> bool {
+    let (days, are_counted) = (rules.features.days, rules.features.enabled || rules.buy_again.enabled);
+    created_at + rules.window_ms > as_of || are_counted && (days == 0 || created_at + days * DAY_MS > as_of)
 }

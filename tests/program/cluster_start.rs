@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use harness::{Process, free_port, wait_until};
+use harness::{Process, free_port, http, wait_for, wait_until};
 use tempfile::TempDir;
 
 use crate::local_cluster;
@@ -15,31 +15,42 @@ use crate::local_cluster;
 /// More than anything here takes on a busy machine.
 const SOON: Duration = Duration::from_secs(120);
 
+/// The exit status of a process whose link to another one broke: a thread of its has panicked.
+const PANICKED: i32 = 101;
+
 /// What two processes have in common.
 struct ProcessPair {
     dir: TempDir,
     hosts: PathBuf,
     config: PathBuf,
+    /// The ports of the processes' servers.
+    ports: [u16; 2],
 }
 
 impl ProcessPair {
     fn new() -> ProcessPair {
         let dir = TempDir::with_prefix("vitrine-pair-").expect("a temporary directory");
-        let hosts = local_cluster::write_hosts(dir.path(), &[free_port(), free_port()]);
+        let ports = [free_port(), free_port()];
+        let hosts = local_cluster::write_hosts(dir.path(), &ports);
         let config = dir.path().join("vitrine.toml");
         let text = format!("[kafka]\nbrokers = \"127.0.0.1:1\"\n{}", local_cluster::SETTINGS);
         std::fs::write(&config, text).expect("the test's own file can be written");
-        ProcessPair { dir, hosts, config }
+        ProcessPair { dir, hosts, config, ports }
     }
 
     fn start(&self, process: usize, settings: &[&str]) -> Process {
         let mut command = harness::clean(env!("CARGO_BIN_EXE_vitrine"));
         command.arg("serve").arg("--config").arg(&self.config).arg("--hosts").arg(&self.hosts);
-        command.args(["--listen", "127.0.0.1:0", "--processes", "2", "--process", &process.to_string()]);
+        let listen = format!("127.0.0.1:{}", self.ports[process]);
+        command.args(["--listen", &listen, "--processes", "2", "--process", &process.to_string()]);
         for setting in settings {
             command.args(["--set", setting]);
         }
         Process::spawn(&format!("process-{process}"), command)
+    }
+
+    fn url(&self, process: usize, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.ports[process])
     }
 
     fn dir(&self, name: &str) -> String {
@@ -65,6 +76,38 @@ fn a_process_that_waits_for_its_peers_ends_at_once_when_it_is_asked_to() {
     wait_until(SOON, "it listens for its peers", || TcpStream::connect(peer_address(&pair.hosts)).is_ok());
     process.terminate();
     assert_eq!(process.wait_exit(SOON).code(), Some(0), "{}", process.stderr());
+}
+
+#[test]
+fn a_process_that_waits_for_its_peers_lives_and_is_not_ready() {
+    let pair = ProcessPair::new();
+    let first = pair.start(0, &[]);
+    let is_live = || http::try_request("GET", &pair.url(0, "/livez"), &[], b"").ok();
+    let live = wait_for(SOON, "it answers", is_live);
+    assert_eq!((live.status, live.text()), (200, r#"{"live":true}"#.to_owned()));
+    let ready = || http::get(&pair.url(0, "/readyz"));
+    for answer in [ready(), http::get(&pair.url(0, "/v1/users/ada/history"))] {
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+        assert_eq!(answer.json()["type"], "urn:vitrine:problem:starting");
+    }
+    let _second = pair.start(1, &[]);
+    wait_said(&first, "serving");
+    assert_eq!(ready().json()["type"], "urn:vitrine:problem:not-ready", "the server itself answers");
+}
+
+/// Process 1 leaves as a killed process does, and process 0 notices at once, not only after `cluster.stall_s`.
+#[test]
+fn a_process_that_is_stopped_alone_ends_in_its_time_and_the_other_one_with_it() {
+    let pair = ProcessPair::new();
+    let [mut first, mut second] = [0, 1].map(|process| pair.start(process, &["server.shutdown_ms=1000"]));
+    wait_said(&first, "serving");
+    wait_said(&second, "serving");
+    second.terminate();
+    assert_eq!(second.wait_exit(SOON).code(), Some(1), "{}", second.stderr());
+    let said = second.stderr();
+    assert!(said.contains("process 0 of the cluster did not end in time") && !said.contains("still waits"), "{said}");
+    assert_eq!(first.wait_exit(SOON).code(), Some(PANICKED), "{}", first.stderr());
+    assert!(!first.stderr().contains("no tick has closed"), "{}", first.stderr());
 }
 
 #[test]

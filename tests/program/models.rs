@@ -171,6 +171,119 @@ fn an_evaluation_asks_before_it_learns_and_writes_a_page() {
     assert_eq!(evaluate(NOON, "2026-11-20", "co_views").0, 1);
 }
 
+/// A line of a file of events: what happened on 20 November 2026 at this time of the day.
+fn viewed(user: &str, product: &str, time: &str) -> String {
+    let at = format!("2026-11-20T{time}Z");
+    format!(r#"{{"user_id":"{user}","product_id":"{product}","event_type":"view","timestamp":"{at}"}}"#) + "\n"
+}
+
+/// What an evaluation of one source over some files found.
+struct Evaluated {
+    recall: f64,
+    asks: String,
+    repeated: String,
+}
+
+/// Evaluates a source over files from a time until 10:05.
+fn evaluate(files: &[(&str, String)], source: &str, from: &str, more: &[&str]) -> Evaluated {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let path = |name: &str| dir.path().join(name).to_str().expect("a name").to_owned();
+    files.iter().for_each(|(name, text)| std::fs::write(path(name), text).expect("the file can be written"));
+    let (set, page) = (format!("files.dir={}", path("")), path("report.html"));
+    let flags = ["evaluate", "--from", from, "--until", "2026-11-20T10:05:00Z", "--out", &page, "--chain", source];
+    let out = vitrine(&[&flags[..], &["--set", &set], more].concat());
+    let text = String::from_utf8(out.stdout).expect("UTF-8");
+    assert!(out.status.success(), "{text}{}", String::from_utf8_lossy(&out.stderr));
+    let row = text.lines().find(|line| line.starts_with("the chain")).expect("a row of the chain");
+    let recall = row["the chain".len()..].split_whitespace().next().expect("a measure").parse().expect("a number");
+    let html = std::fs::read_to_string(page).expect("the page was written");
+    let fact = |name: &str| {
+        let (_, value) = html.split_once(name).unwrap_or_else(|| panic!("{name} in {html}"));
+        value.split(['<', '>']).find(|text| text.parse::<u64>().is_ok()).expect("a number").to_owned()
+    };
+    Evaluated { recall, asks: fact("<dt>Asks"), repeated: fact("<dt>Views of products in") }
+}
+
+#[test]
+fn an_evaluation_has_learned_each_view_before_the_next_one() {
+    let views = [("A", "10:00:05.000"), ("X", "10:00:10.100"), ("X", "10:00:10.200")];
+    let views: String = views.iter().map(|(product, time)| viewed("ada", product, time)).collect();
+    let found = evaluate(&[("views.jsonl", views)], "co_views", "2026-11-20T10:00:06Z", &[]);
+    assert_eq!((found.asks.as_str(), found.repeated.as_str()), ("1", "1"));
+}
+
+#[test]
+fn an_evaluation_knows_an_order_that_came_just_before_the_view() {
+    let views = viewed("ada", "A", "10:00:05.000") + &viewed("ada", "X", "10:00:10.900");
+    for (time, recall) in [("10:00:10.100", 1.0), ("10:00:10.950", 0.0)] {
+        let orders = format!("order_id,user_id,product_id,quantity,created_at\no1,zoe,X,1,2026-11-20T{time}Z\n");
+        let files = [("views.jsonl", views.clone()), ("orders.csv", orders)];
+        let found = evaluate(&files, "best_sellers", "2026-11-20T10:00:06Z", &[]);
+        assert_eq!((found.asks.as_str(), found.recall), ("1", recall), "an order at {time}");
+    }
+}
+
+#[test]
+fn an_evaluation_goes_through_several_files_in_the_order_of_time() {
+    let views = [
+        ("z", "X", "09:00:00.000"),
+        ("z", "Y", "09:00:01.000"),
+        ("q", "Y", "09:00:03.000"),
+        ("q", "Z", "09:00:04.000"),
+        ("q2", "Y", "09:00:05.000"),
+        ("q2", "Z", "09:00:06.000"),
+        ("ada", "A", "09:59:00.000"),
+        ("ada", "X", "10:00:10.900"),
+    ];
+    let views: String = views.iter().map(|(user, product, time)| viewed(user, product, time)).collect();
+    let files = [("views.jsonl", views), ("product-views.json", viewed("ada", "Y", "10:00:10.100"))];
+    let one_similar = ["--set", "models.co_views.similar=1"];
+    let found = evaluate(&files, "co_views", "2026-11-20T10:00:00Z", &one_similar);
+    assert_eq!((found.asks.as_str(), found.recall), ("2", 0.0), "the view of Y came before that of X");
+}
+
+#[test]
+fn an_evaluation_passes_over_a_month_without_records() {
+    let times = ["10:00:05.000", "10:00:10.100", "10:00:10.900", "10:02:00.000", "10:04:59.000"];
+    let views: String = times.iter().zip(["A", "B", "C", "D", "E"]).map(|(time, of)| viewed("ada", of, time)).collect();
+    let start = std::time::Instant::now();
+    let found = evaluate(&[("views.jsonl", views)], "co_views", "2026-10-20T10:00:00Z", &[]);
+    assert_eq!(found.asks, "4");
+    // A tick for each second would take minutes.
+    assert!(start.elapsed() < std::time::Duration::from_secs(60), "{:?}", start.elapsed());
+}
+
+#[test]
+fn an_evaluation_of_a_stream_leaves_its_input_alone_and_refuses_ids_that_are_none() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let path = |name: &str| dir.path().join(name).to_str().expect("a name").to_owned();
+    let evaluate = |input: &str, output: &str| {
+        let out = vitrine(&["evaluate", "--stream", &path(input), "--out", &path(output), "--chain", "co_views"]);
+        (out.status.code().expect("it ended"), String::from_utf8(out.stderr).expect("UTF-8"))
+    };
+    let lines = "{\"view\": [\"ada\", \"lamp\", 1795132800000]}\n{\"ask\": 1, \"user\": \"ada\"}\n";
+    std::fs::write(path("in.jsonl"), lines).expect("the file can be written");
+    std::os::unix::fs::symlink(path("in.jsonl"), path("link.jsonl")).expect("a link can be made");
+    std::fs::create_dir(path("sub")).expect("a directory can be made");
+    for output in ["in.jsonl", "link.jsonl", "sub/../in.jsonl"] {
+        let (code, errors) = evaluate("in.jsonl", output);
+        assert!(code == 1 && errors.contains("is the input"), "{errors}");
+        assert_eq!(std::fs::read_to_string(path("in.jsonl")).expect("it is there"), lines);
+    }
+    for input in ["missing.jsonl", "sub"] {
+        let (code, errors) = evaluate(input, "out.jsonl");
+        assert!(code == 1 && errors.contains("cannot be read"), "{errors}");
+        assert!(!dir.path().join("out.jsonl").exists(), "nothing was read, and nothing is written");
+    }
+    assert_eq!(evaluate("in.jsonl", "out.jsonl").0, 0);
+    std::fs::write(path("bad.jsonl"), "{\"view\": [\"\", \"lamp\", 5]}\n").expect("the file can be written");
+    let (code, errors) = evaluate("bad.jsonl", "out.jsonl");
+    assert!(code == 1 && errors.contains("bad.jsonl: the id of the user is empty"), "{errors}");
+    std::fs::write(path("bad.jsonl"), "{\"view\": [\"ada\"]}\n").expect("the file can be written");
+    let (_, errors) = evaluate("bad.jsonl", "out.jsonl");
+    assert_eq!(errors.matches("at line 1 column").count(), 1, "{errors}");
+}
+
 /// The explained list of a user of the first group.
 fn explained(server: &shop::Shop) -> Vec<Value> {
     let answer = http::get(&server.url("/v1/users/u0/for-you?explain=true"));

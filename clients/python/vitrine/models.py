@@ -321,7 +321,7 @@ class _ErasedRowsRequired(TypedDict):
 class ErasedRows(_ErasedRowsRequired, total=False):
     """What was held of a user."""
 
-    # Products with counts of interactions; null if features are off.
+    # Products with a count of interactions or purchases; null if features are off.
     features: int | None
 
 

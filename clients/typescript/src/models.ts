@@ -265,7 +265,7 @@ export interface DescribedFeature {
 
 /** What was held of a user. */
 export interface ErasedRows {
-  /** Products with counts of interactions; null if features are off. */
+  /** Products with a count of interactions or purchases; null if features are off. */
   features?: number | null;
   /** The lists of which the user's rows were a part. */
   lists_changed: string[];

@@ -71,7 +71,7 @@ impl<'s> Sellers<'s> {
             return Sellers { rules, buyers, buyers_by_product, merchandising };
         }
         // Lines that are late for the shop's lists are counted there.
-        let late = LateLines { kept_ms: rules.orders_kept_ms(), ..LateLines::default() };
+        let late = LateLines { kept_ms: rules.orders_held_ms(), ..LateLines::default() };
         let buyers = buyers::count(rows.purchases.clone(), rows.now.clone(), rules.window_ms, late);
         let buyers_by_product = by_key_in_place(buyers.clone(), "ShadowBuyersCounted");
         Sellers { rules, buyers, buyers_by_product, merchandising }

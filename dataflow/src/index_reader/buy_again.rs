@@ -9,8 +9,8 @@
 //! time are in the order of their keys. `T[k]` is ⌊2^(20 - k/60)⌋, so the weight of an order halves every 60 orders, and
 //! from k = 1201 on it is 0. An order counts once for each of its products. orders(p) is the number of orders of all
 //! users with p, buyers(p) the number of users with such an order. Ties by key. Only orders that the rules still keep
-//! count ([`Rules::keeps_order`](crate::rules::Rules::keeps_order)); orders(p) and buyers(p) have those that the tables hold, up
-//! to a day longer.
+//! count, and none dated ahead ([`Rules::counts_order`](crate::rules::Rules::counts_order)); orders(p) and buyers(p) have all those
+//! that the tables hold.
 
 use std::cmp::Reverse;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::Guard;
 
 use super::recommend::{Recommendations, recommend};
-use crate::graph::{BestSellers, CategorySize, CategorySizes, History, Index, List, ListId, ProductCategories};
+use crate::graph::{BestSellers, CategorySize, CategorySizes, History, Index, List, ListId, ProductCategories, Viewed};
 use crate::ids::{CategoryKey, ProductKey, UserKey};
 use crate::merchandising::{Move, RuleSet};
 use crate::publish::snapshot::keys;
@@ -99,12 +99,17 @@ impl<'a> ReadView<'a> {
     /// All products of a user's history that are not removed, newest first: up to `history_depth` of them while
     /// co-views are on, and otherwise those that the list shows. Also products that were deleted from the catalogue.
     pub fn whole_history(&self, user: UserKey, products: &mut Vec<ProductKey>) {
+        products.clear();
+        self.each_viewed(user, |viewed| products.push(viewed.product));
+    }
+
+    /// Calls `take` with each row of [`ReadView::whole_history`].
+    pub fn each_viewed(&self, user: UserKey, take: impl FnMut(Viewed)) {
         let mut places = Vec::new();
         rows::values(self.snapshot.indexes.get::<History>(), &user, self.as_of, &mut places);
-        products.clear();
         // With a shadow, its list may need more views than that of the shop.
         let most = if self.rules.co_views.enabled { usize::MAX } else { self.rules.list_size };
-        products.extend(places.iter().filter_map(|(place, _)| place.viewed()).map(|viewed| viewed.product).take(most));
+        places.iter().filter_map(|(place, _)| place.viewed()).take(most).for_each(take);
     }
 
     /// The rows of a list as people see them: those of [`ReadView::rows`] under the pins, buries and caps of the list, or

@@ -129,7 +129,9 @@ impl<'a> WideView<'a> {
         let purchases = self.own.snapshot().indexes.get::<Purchases>();
         let (rules, as_of) = (self.rules(), self.as_of());
         rows::first_values(purchases, &user, as_of, |bought, _| {
-            rules.keeps_order(bought.order().0, as_of) && orders.take(bought)
+            let created_at = bought.order().0;
+            // The newest orders come first, so all after one that is too old are too old as well.
+            !Rules::order_has_come(created_at, as_of) || rules.keeps_order(created_at, as_of) && orders.take(bought)
         });
         orders.rank(
             size,

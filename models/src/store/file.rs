@@ -15,7 +15,7 @@ use crate::vectors::Vectors;
 pub const FORMAT: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"VITRMODL";
-const HEADER_BYTES: usize = 36;
+pub(super) const HEADER_BYTES: usize = 36;
 
 /// A trained model with the ids of its products.
 #[derive(Clone, Debug, PartialEq)]

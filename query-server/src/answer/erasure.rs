@@ -33,7 +33,7 @@ pub(crate) struct ErasureReceipt<'a> {
 pub(crate) struct ErasedRows {
     /// Products in the history, of those that the list showed.
     pub(crate) views: usize,
-    /// Products with counts of interactions; null if features are off.
+    /// Products with a count of interactions or purchases; null if features are off.
     pub(crate) features: Option<usize>,
     /// Orders in the shop's tables that count no more: all of the user up to the time of the erasure, as far as they are held.
     pub(crate) orders_hidden: usize,

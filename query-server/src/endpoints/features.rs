@@ -65,7 +65,7 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     ],
 };
 
-const QUESTIONS: &[Problem] = &[Problem::NoObject(""), Problem::BadField { field: "", must: String::new() }];
+const QUESTIONS: &[Problem] = &[Problem::NoObject(&[]), Problem::BadField { field: "", must: String::new() }];
 
 /// All features of a user.
 pub(crate) static OF_USER: Endpoint = Endpoint {

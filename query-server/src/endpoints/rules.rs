@@ -1,6 +1,6 @@
 //! `GET /v1/rules`, and `PUT`, `GET` and `DELETE /v1/rules/{rule}`: merchandising rules, written durably and visibly.
 
-mod nearest;
+pub(super) mod nearest;
 mod text;
 
 use std::sync::Arc;
@@ -138,6 +138,7 @@ async fn delete(
     write(&operations, &parameters, id, None).await
 }
 
+/// Writes one rule at a time. A write that waits too long for those before it is answered as one that takes too long.
 async fn write(
     operations: &Operations,
     parameters: &Parameters,
@@ -147,7 +148,9 @@ async fn write(
     if text.is_some() && !id.is_of_event() {
         return Err(if id.is_of_topic() { Problem::RuleOfTopic } else { Problem::RuleOfTable });
     }
-    let read = &operations.read;
+    let (read, timeout) = (&operations.read, Duration::from_millis(operations.settings.intake_timeout_ms));
+    let turn = tokio::time::timeout(timeout, operations.rule_write.lock());
+    let _turn = turn.await.map_err(|_| Problem::WriteTimeout)?;
     let written_at = {
         let view = read.reader.view_any();
         read.admit(view.as_of(), &[InputKind::Views], parameters)?;
@@ -163,7 +166,6 @@ async fn write(
     // A version is dated after the previous version, even if the clock that dated the previous one is ahead of this clock.
     let at = operations.app.clock.now().max(written_at + 1);
     let writing = operations.app.event_writer.write_rule(id, text.as_ref(), at);
-    let timeout = Duration::from_millis(operations.settings.intake_timeout_ms);
     let position = tokio::time::timeout(timeout, writing).await.map_err(|_| Problem::WriteTimeout)??;
     let token = token::encode(vec![position.clone()]);
     read.waits.wait_for(&[position], read.wait_max()).await.map_err(|_| Problem::RuleNotVisible)?;

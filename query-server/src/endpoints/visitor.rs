@@ -40,7 +40,7 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
             problem::OF_LISTS,
             problem::OF_MODELS,
             problem::OF_BODIES,
-            &[Problem::UnknownCategory, Problem::BadField { field: "", must: String::new() }, Problem::NoObject("")],
+            &[Problem::UnknownCategory, Problem::BadField { field: "", must: String::new() }, Problem::NoObject(&[])],
         ],
         route: Some(|method| on(method, handle)),
         ..Operation::post(

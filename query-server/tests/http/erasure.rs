@@ -34,6 +34,12 @@ fn an_erased_user_is_in_no_list_and_begins_anew() {
             ordered("o-1", "ada", "tea"),
             ordered("o-1", "ada", "cup"),
             ordered("o-2", "ada", "tea"),
+            Record::Did {
+                user: "ada".into(),
+                product: Some("pan".into()),
+                interaction: Interaction::Other,
+                at: now_ms(),
+            },
         ]);
         shop.happened(bought("tea", 10));
         let mut connection = shop.connect();
@@ -43,7 +49,7 @@ fn an_erased_user_is_in_no_list_and_begins_anew() {
         let held = json!({
             "views": 2, "features": 2, "orders_hidden": 2, "lists_changed": ["history", "bestsellers", "buy-again"]
         });
-        assert_eq!((&receipt["user-id"], &receipt["held"]), (&json!("ada"), &held));
+        assert_eq!((&receipt["user-id"], &receipt["held"]), (&json!("ada"), &held), "nothing is counted of the pan");
         assert_eq!(
             (&receipt["deleted_rows"], &receipt["remains"][0]["place"]),
             (&json!(null), &json!("the topic views"))

@@ -1,6 +1,8 @@
 //! Features of users: every value by its definition, by rows and by columns, of users of several workers and processes.
 
+use std::net::TcpListener;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use dataflow::product_attributes::ProductAttributes;
 use dataflow::rules::{Features, KeyNames, Rules};
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 use vitrine_query_server::{Access, Scope, Token};
 
 use crate::access;
-use crate::client::Answer;
+use crate::client::{Answer, Connection};
 use crate::records::Record;
 use crate::rows::Rows;
 use crate::shop::{Shop, Start, loopback, now_ms, patient, product, viewed};
@@ -294,4 +296,54 @@ fn users_of_all_processes_are_in_one_table() {
     let misrouted = [("vitrine-shown-ms", "1")];
     let body = json!({"users": [there]}).to_string();
     one.connect().ask("POST", "/v1/features", &misrouted, body.as_bytes()).assert_problem(502, "misrouted");
+}
+
+/// A process of a cluster that gives these answers, one after the other.
+fn owner(listener: TcpListener, answers: Vec<String>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut connection = Connection::over(listener.accept().unwrap().0);
+        for answer in answers {
+            let head = String::from_utf8(connection.until(b"\r\n\r\n").unwrap()).unwrap().to_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+            connection.until_bytes(length.parse().unwrap()).unwrap();
+            connection.send(answer);
+        }
+    })
+}
+
+#[test]
+fn the_refusal_of_another_process_is_passed_on_as_it_is() {
+    let (own, away) = (loopback(), loopback());
+    let shop = Shop::beside(0, own.try_clone().unwrap(), [own.local_addr().unwrap(), away.local_addr().unwrap()]);
+    let refusals = [
+        (429, "too-often", Some("7"), None),
+        (503, "not-visible-yet", Some("1"), None),
+        (401, "wrong-key", None, Some("Bearer")),
+        (403, "missing-scope", None, None),
+    ];
+    let body = |status: u16, slug: &str| {
+        let kind = format!("urn:vitrine:problem:{slug}");
+        json!({"type": kind, "title": "Of the owner", "status": status, "detail": "as it says"}).to_string()
+    };
+    let answer = |media_type: &str, status: u16, fields: &str, body: &str| {
+        let length = body.len();
+        format!("HTTP/1.1 {status} -\r\ncontent-type: {media_type}\r\n{fields}content-length: {length}\r\n\r\n{body}")
+    };
+    let mut answers: Vec<String> = Vec::new();
+    for (status, slug, retry, authenticate) in refusals {
+        let retry = retry.map(|s| format!("retry-after: {s}\r\n")).unwrap_or_default();
+        let fields = retry + &authenticate.map(|way| format!("www-authenticate: {way}\r\n")).unwrap_or_default();
+        answers.push(answer("application/problem+json", status, &fields, &body(status, slug)));
+    }
+    answers.push(answer("application/json", 200, "", "{}"));
+    let answering = owner(away, answers);
+    let table = json!({"users": [shop.user_elsewhere()]});
+    for (status, slug, retry, authenticate) in refusals {
+        let refused = post(&shop, &table);
+        refused.assert_problem(status, slug);
+        assert_eq!(refused.text(), body(status, slug));
+        assert_eq!((refused.header("retry-after"), refused.header("www-authenticate")), (retry, authenticate));
+    }
+    post(&shop, &table).assert_problem(503, "owner-away");
+    answering.join().unwrap();
 }

@@ -1,6 +1,9 @@
 //! Requests for users of another process of the cluster are forwarded to it, and counted.
 
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
 
 use crate::client::Connection;
 use crate::shop::{Shop, loopback, now_ms, viewed};
@@ -47,6 +50,31 @@ fn what_comes_to_nothing_is_counted_by_its_reason() {
     assert_eq!(counts(&shop, "broken"), (2, 1));
     let alone = Shop::open().get("/metrics");
     assert!(!alone.text().contains("vitrine_forward"), "alone nothing can be passed on");
+}
+
+#[test]
+fn a_read_fails_soon_after_its_own_wait_if_the_owner_hangs() {
+    // The system takes the connections of the owner, and nobody answers.
+    let (own, hanging) = (loopback(), loopback());
+    let addresses = [own.local_addr().unwrap(), hanging.local_addr().unwrap()];
+    let shop = Shop::beside(0, own, addresses);
+    let user = shop.user_elsewhere();
+    let written = shop.connect().ask("POST", "/v1/events", &[], br#"{"userid":"u","productid":"p"}"#).json();
+    let token = written["token"].as_str().unwrap();
+    assert_eq!(shop.get(&format!("/v1/bestsellers?after={token}")).status, 200, "it shows the write");
+    let table = json!({"users": [user]}).to_string();
+    let started = Instant::now();
+    for (method, path, body) in [
+        ("GET", format!("/v1/users/{user}/history"), ""),
+        ("GET", format!("/v1/users/{user}/features/tea"), ""),
+        ("POST", "/v1/features".to_owned(), &table),
+    ] {
+        let target = format!("{path}?after={token}&wait_ms=1");
+        shop.connect().ask(method, &target, &[], body.as_bytes()).assert_problem(503, "owner-away");
+    }
+    // The longest wait of the server is a minute. A busy machine needs some of this time.
+    assert!(started.elapsed() < Duration::from_secs(50), "{:?}", started.elapsed());
+    assert_eq!(counts(&shop, "late"), (3, 3));
 }
 
 #[test]

@@ -35,6 +35,7 @@ mod shadow;
 mod shelves;
 mod shop;
 mod similar;
+mod starting;
 mod tls;
 mod transfers;
 mod visitor;

@@ -226,8 +226,8 @@ fn what_cannot_be_a_rule_is_refused_with_the_nearest_name() {
     assert!(connection.get("/v1/rules").json()["rules"].as_array().unwrap().is_empty());
 }
 
-#[test]
-fn a_rule_set_has_a_bound() {
+/// A shop with so many rules.
+fn with_rules(rules: usize) -> Shop {
     let shop = open(Shop::open());
     let text = RuleText { rule: "hide".into(), product: Some("tea".into()), ..RuleText::default() };
     let rule = |number: usize| Record::Rule {
@@ -235,13 +235,39 @@ fn a_rule_set_has_a_bound() {
         text: Some(text.clone()),
         at: 1,
     };
-    shop.happened((0..RULES_MAX).map(rule));
+    shop.happened((0..rules).map(rule));
+    shop
+}
+
+#[test]
+fn a_rule_set_has_a_bound() {
+    let shop = with_rules(RULES_MAX);
     let mut connection = shop.connect();
     let hide = json!({"rule": "hide", "product": "mug"});
     put(&mut connection, "more", &hide).assert_problem(422, "too-many-rules");
     write(&mut connection, "rule-7", hide.clone());
     assert_eq!(connection.ask("DELETE", "/v1/rules/rule-8", &[], b"").status, 200);
     write(&mut connection, "more", hide);
+}
+
+#[test]
+fn rules_that_are_written_at_the_same_time_keep_the_bound() {
+    let shop = with_rules(RULES_MAX - 2);
+    let at_once = std::sync::Barrier::new(12);
+    let statuses: Vec<u16> = std::thread::scope(|threads| {
+        let writing = |number: usize| {
+            let (at_once, mut connection) = (&at_once, shop.connect());
+            threads.spawn(move || {
+                at_once.wait();
+                put(&mut connection, &format!("more-{number}"), &json!({"rule": "hide", "product": "mug"})).status
+            })
+        };
+        let all: Vec<_> = (0..12).map(writing).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let of = |status: u16| statuses.iter().filter(|got| **got == status).count();
+    assert_eq!((of(200), of(422)), (2, 10), "{statuses:?}");
+    assert_eq!(shop.get("/v1/rules").json()["rules"].as_array().map(Vec::len), Some(RULES_MAX));
 }
 
 #[test]

@@ -16,6 +16,9 @@ use super::status::Stability;
 
 const DAY_MS: Millis = 24 * 60 * 60 * 1000;
 
+/// Days whose events are counted.
+const DAYS: Millis = 14;
+
 /// Groups of products and of categories.
 const GROUPS: usize = 64;
 
@@ -44,16 +47,7 @@ pub(super) struct Interests(VecDeque<Arc<DayCounts>>);
 impl Interests {
     /// An event on a product.
     pub(super) fn saw(&mut self, product: ProductKey, device: Option<&str>, at: Millis) {
-        let day = at / DAY_MS;
-        if self.0.back().is_none_or(|last| last.day < day) {
-            let counts = DayCounts { day, groups: [0; GROUPS], devices: [0; DEVICE_GROUPS], products: HashMap::new() };
-            self.0.push_back(Arc::new(counts));
-            while self.0.front().is_some_and(|first| first.day + 14 <= day) {
-                self.0.pop_front();
-            }
-        }
-        let Some(counts) = self.0.iter_mut().rev().find(|counts| counts.day == day) else { return };
-        let counts = Arc::make_mut(counts);
+        let Some(counts) = self.day(at / DAY_MS) else { return };
         counts.groups[group(product.route(), GROUPS)] += 1;
         if let Some(device) = device {
             let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(device);
@@ -62,6 +56,24 @@ impl Interests {
         if counts.products.len() < PRODUCTS_MAX || counts.products.contains_key(&product) {
             *counts.products.entry(product).or_default() += 1;
         }
+    }
+
+    /// The counts of a day; none if it is before the two weeks of the newest day. Sources and partitions are read at different
+    /// speeds, so days need not come in their order.
+    fn day(&mut self, day: Millis) -> Option<&mut DayCounts> {
+        let newest = self.0.back().map_or(day, |last| last.day.max(day));
+        while self.0.front().is_some_and(|first| first.day + DAYS <= newest) {
+            self.0.pop_front();
+        }
+        if day + DAYS <= newest {
+            return None;
+        }
+        let place = self.0.partition_point(|counts| counts.day < day);
+        if self.0.get(place).is_none_or(|counts| counts.day != day) {
+            let counts = DayCounts { day, groups: [0; GROUPS], devices: [0; DEVICE_GROUPS], products: HashMap::new() };
+            self.0.insert(place, Arc::new(counts));
+        }
+        self.0.get_mut(place).map(Arc::make_mut)
     }
 
     /// How far the shares have moved from the seven days before the last seven to these.
@@ -134,6 +146,27 @@ mod tests {
         assert_eq!(found.device, Some(0.0));
         assert!(found.product.is_some_and(|moved| moved > 0.25) && found.category.is_some_and(|moved| moved > 0.25));
         assert_eq!(interests.0.len(), 14, "older days are forgotten");
+    }
+
+    #[test]
+    fn days_may_come_in_any_order() {
+        let dictionary = Dictionary::new(Ids::new([7; 16]));
+        let keys = ["mug", "lamp", "tea"].map(|id| dictionary.product(id).expect("no collision"));
+        let count = |days: &mut dyn Iterator<Item = Millis>| {
+            let mut interests = Interests::default();
+            for day in days {
+                for key in keys.iter().cycle().take(200 + 10 * usize::try_from(day).expect("days are few")) {
+                    interests.saw(*key, Some(if day < 37 { "web" } else { "app" }), day * DAY_MS);
+                }
+            }
+            assert!(interests.0.len() <= 14);
+            let found = interests.stability(43 * DAY_MS, |product| Some(product.route()));
+            (found.product, found.category, found.device)
+        };
+        let in_order = count(&mut (28..44));
+        assert!(in_order.0.is_some() && in_order.2.is_some_and(|moved| moved > 1.0), "{in_order:?}");
+        assert_eq!(count(&mut (28..44).rev()), in_order);
+        assert_eq!(count(&mut (36..44).chain(28..36)), in_order);
     }
 
     #[test]

@@ -13,8 +13,8 @@ use crate::variant::Variant;
 /// Products of an answer that are remembered.
 const ROWS_MAX: usize = 20;
 
-/// Answers of a user that are looked at.
-const BACK_MAX: usize = 16;
+/// Answers with products that are looked at for an event of their user.
+const BACK_MAX: usize = 64;
 
 /// Bytes of an id that are remembered: all of an answer's own id.
 const ID_BYTES: usize = 22;
@@ -70,8 +70,11 @@ impl ShownAnswers {
         ShownAnswers { max, answers: Vec::new(), next: 0, by_id: HashMap::new(), by_user: HashMap::new() }
     }
 
-    /// Remembers an answer, and forgets the oldest if there are too many.
+    /// Remembers an answer, and forgets the oldest if there are too many. An answer without products leads to nothing.
     pub(super) fn add(&mut self, mut answer: ShownAnswer) {
+        if answer.rows.is_empty() {
+            return;
+        }
         let (number, place) = (self.next, self.place(self.next));
         self.next += 1;
         self.by_id.insert(answer.id, number);
@@ -115,7 +118,7 @@ impl ShownAnswers {
         let (number, row) = found.or_else(|| self.newest_with(event, product, longest))?;
         let place = self.place(number);
         let answer = &mut self.answers[place];
-        if event.at > answer.at.saturating_add(longest) {
+        if !(answer.at..=answer.at.saturating_add(longest)).contains(&event.at) {
             return None;
         }
         let marks = match event.signal {

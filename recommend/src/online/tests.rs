@@ -125,7 +125,7 @@ fn attribute(kept: &mut [PlainAnswer], event: &PlainEvent, bought: &mut Vec<(usi
     let Some(found) = by_name.or_else(by_user) else { return };
     let answer = &mut kept[found];
     let marks = if is_purchase { &mut answer.conversions } else { &mut answer.hits };
-    if at > answer.at + longest {
+    if at < answer.at || at > answer.at + longest {
         return;
     }
     bought.extend(purchase);

@@ -12,3 +12,4 @@ pub(crate) mod row_decoder;
 pub(crate) mod row_edit;
 pub(crate) mod table_cache;
 pub(crate) mod table_scan;
+pub(crate) mod unheld_rows;

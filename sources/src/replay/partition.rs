@@ -48,6 +48,11 @@ impl PartitionReplay {
         open
     }
 
+    /// Whether all records up to the step have been given, without giving any. `has_ended`: no further record is read.
+    pub(crate) fn has_reached(&self, step: Time, has_ended: bool) -> bool {
+        self.reached > step || (has_ended && self.waiting.is_none())
+    }
+
     /// The offset of the first record beyond the last step, if there was one, and how many were skipped.
     pub(crate) fn beyond(&self) -> Option<(i64, u64)> {
         self.beyond

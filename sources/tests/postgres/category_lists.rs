@@ -44,8 +44,18 @@ fn lists_change(shop: &Shop, url: &str) {
     execute(url, "UPDATE products SET category_id = '{light}' WHERE product_id = 'candle'");
     shop.expect(Some("light"), &[("lamp", 2), ("candle", 1)]);
     assert!(shop.view().rejected.is_empty());
-    // A product whose list cannot be used is in no category, and is named.
+    // An array need not begin at 1.
+    execute(url, "UPDATE products SET category_id = '[5:6]={house,shelf}' WHERE product_id = 'candle'");
+    shop.expect(Some("shelf"), &[("candle", 1)]);
+    assert!(shop.view().rejected.is_empty());
+    // An element that cannot be used is named, and the product stays in the others.
     execute(url, "UPDATE products SET category_id = '{light,NULL}' WHERE product_id = 'candle'");
+    shop.expect(Some("light"), &[("lamp", 2), ("candle", 1)]);
+    harness::wait_until(crate::shop::SOON, "the element is refused", || {
+        shop.view().rejected.get("missing_field").is_some_and(|count| *count > 0)
+    });
+    // A product whose list cannot be used is in no category, and is named.
+    execute(url, "UPDATE products SET category_id = '{{light},{house}}' WHERE product_id = 'candle'");
     shop.expect(Some("light"), &[("lamp", 2)]);
     harness::wait_until(crate::shop::SOON, "the list is refused", || {
         shop.view().rejected.get("not_a_list").is_some_and(|count| *count > 0)

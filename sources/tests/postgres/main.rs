@@ -30,6 +30,7 @@ mod shop;
 mod status;
 mod time_zone;
 mod tls;
+mod unheld_rows;
 
 use harness::postgres::{connect, execute};
 use shop::{SOON, Shop, TABLES, database, settings};

@@ -6,8 +6,9 @@
 //! {"category": [product, category]}
 //! {"ask": key, "user": user}
 //! ```
-//! Ids are texts or whole numbers; a number is the id of its digits. A key may be any JSON value.
+//! Ids are texts of 1 to 256 bytes or whole numbers; a number is the id of its digits. A key may be any JSON value.
 
+use dataflow::ids::ID_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
@@ -33,6 +34,15 @@ impl Id {
             Id::Whole(number) => number.to_string().into(),
         }
     }
+
+    /// Whether its length is that of an id. `of`: whose id it is.
+    fn check(&self, of: &'static str) -> Result<(), BadLine> {
+        match self {
+            Id::Text(text) if text.is_empty() => Err(BadLine::NoId(of)),
+            Id::Text(text) if text.len() > ID_BYTES_MAX => Err(BadLine::LongId(of, text.len())),
+            Id::Text(_) | Id::Whole(_) => Ok(()),
+        }
+    }
 }
 
 /// One line.
@@ -49,15 +59,19 @@ pub(super) enum Line {
 pub(super) enum BadLine {
     #[error(
         "it is not one of {{\"view\": [user, product, ms]}}, {{\"order\": [user, product, ms, order_id]}}, \
-             {{\"category\": [product, category]}} and {{\"ask\": key, \"user\": user}}: {0}"
+             {{\"category\": [product, category]}} and {{\"ask\": key, \"user\": user}}"
     )]
-    Form(#[from] serde_json::Error),
+    Form(#[source] serde_json::Error),
     #[error("it has none of \"view\", \"order\", \"category\" and \"ask\"")]
     Nothing,
     #[error("it asks without a \"user\"")]
     NoUser,
     #[error("{0} is no time: write milliseconds since the epoch, from 1 to {LAST_MS}")]
     Time(Number),
+    #[error("the id of {0} is empty: an id has 1 to {ID_BYTES_MAX} bytes")]
+    NoId(&'static str),
+    #[error("the id of {0} has {1} bytes: an id has 1 to {ID_BYTES_MAX} bytes")]
+    LongId(&'static str, usize),
 }
 
 #[derive(Deserialize)]
@@ -78,7 +92,12 @@ fn present<'d, D: serde::Deserializer<'d>>(from: D) -> Result<Option<Value>, D::
 impl Line {
     /// Reads a line.
     pub(super) fn parse(line: &str) -> Result<Line, BadLine> {
-        let fields: Fields = serde_json::from_str(line)?;
+        let line = Line::read(line)?;
+        line.check_ids().map(|()| line)
+    }
+
+    fn read(line: &str) -> Result<Line, BadLine> {
+        let fields: Fields = serde_json::from_str(line).map_err(BadLine::Form)?;
         if let Some((user, product, at)) = fields.view {
             Ok(Line::View { user, product, at: millis(at)? })
         } else if let Some((user, product, at, order)) = fields.order {
@@ -89,6 +108,19 @@ impl Line {
             Ok(Line::Ask { key, user: fields.user.ok_or(BadLine::NoUser)? })
         } else {
             Err(BadLine::Nothing)
+        }
+    }
+
+    fn check_ids(&self) -> Result<(), BadLine> {
+        const USER: &str = "the user";
+        const PRODUCT: &str = "the product";
+        match self {
+            Line::View { user, product, .. } => user.check(USER).and(product.check(PRODUCT)),
+            Line::Order { user, product, order, .. } => {
+                user.check(USER).and(product.check(PRODUCT)).and(order.check("the order"))
+            }
+            Line::Category { product, category } => product.check(PRODUCT).and(category.check("the category")),
+            Line::Ask { user, .. } => user.check(USER),
         }
     }
 }
@@ -132,9 +164,25 @@ mod tests {
             (r#"{"view": ["ada", "p", 1795132800000000]}"#, "1795132800000000 is no time"),
             (r#"{"view": ["ada", 1.5, 3]}"#, "it is not one of"),
             (r#"{"ask": 1}"#, "it asks without"),
+            (r#"{"ask": 1, "user": ""}"#, "the id of the user is empty"),
+            (r#"{"order": ["ada", "p", 5, ""]}"#, "the id of the order is empty"),
+            (r#"{"category": ["p", ""]}"#, "the id of the category is empty"),
+            (
+                format!(r#"{{"view": ["ada", "{}", 5]}}"#, "p".repeat(257)).as_str(),
+                "the id of the product has 257 bytes",
+            ),
         ] {
             let found = Line::parse(line).unwrap_err().to_string();
             assert!(found.contains(reason), "{line}: {found}");
         }
+        let longest = format!(r#"{{"ask": 1, "user": "{}"}}"#, "é".repeat(128));
+        assert!(Line::parse(&longest).is_ok(), "ids of 256 bytes are ids");
+    }
+
+    #[test]
+    fn the_cause_of_an_error_is_named_once() {
+        let error = anyhow::Error::from(Line::parse(r#"{"view": ["ada"]}"#).unwrap_err());
+        let words = format!("{error:#}");
+        assert_eq!(words.matches("at line 1 column").count(), 1, "{words}");
     }
 }

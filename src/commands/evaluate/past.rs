@@ -1,34 +1,29 @@
 //! `vitrine evaluate --from --until`: event by event over topics or files, first asked, then learned.
 //!
 //! ```text
-//! a source gives one record ─▶ is it a view of a product that is new to the user? ─▶ the lists before it ─▶ tallies
-//!                                                                        └▶ the record's tick is closed
+//! sources ─▶ Reading: the records of the next millisecond ─▶ Learner: is it a view of a product that is new to the user?
+//!                                                               ├▶ the lists before it ─▶ tallies
+//!                                                               └▶ the record is learned
 //! ```
-//! Records are read as a replay reads them. Within a second, the records of one partition come before those of the next.
+//! Records are read as a replay reads them, and count at their service times. In a millisecond, records of tables come before
+//! those of streams, and the records of one partition before those of the next.
 
 use std::sync::Arc;
 
-use dataflow::cut::DeltaLog;
 use dataflow::dictionary::Dictionary;
 use dataflow::feed::{Waker, WorkerContext};
 use dataflow::ids::Ids;
-use dataflow::replay::{Failure, ReplaySource};
 use dataflow::source_status::SourceRegistry;
-use dataflow::stepped::SteppedGraph;
-use dataflow::tables::Stamps;
-use dataflow::time::Time;
+use dataflow::time::{Millis, Time};
 use sources::replay::ReplayBounds;
 
+use super::learner::Learner;
+use super::reading::Reading;
 use super::sources::ListMaker;
 use super::tallies::Tallies;
+use crate::commands::replay::recorder::Recorder;
 use crate::commands::replay::source::ReplaySources;
 use crate::config::Config;
-
-/// Records taken from a source at a time before the first ask.
-const BATCH: usize = 16_384;
-
-/// More than a source gives at a time.
-const LOG_MAX: usize = 1 << 20;
 
 /// What was found, and what was read for it.
 pub(super) struct Found {
@@ -38,98 +33,103 @@ pub(super) struct Found {
 
 /// Walks through the records up to `until`, and asks before each view from `from` on.
 pub(super) fn run(config: &Config, lists: ListMaker, from: Time, until: Time) -> anyhow::Result<Found> {
-    let bounds = ReplayBounds { from, until, kept_ms: config.rules.orders_kept_ms() };
+    let bounds = ReplayBounds { from, until, kept_ms: config.rules.orders_held_ms() };
     let registry = Arc::new(SourceRegistry::default());
     let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)));
     // Refused records are counted by the registry, and a replay writes them.
     let sources = ReplaySources::open(config, bounds, &dictionary, &registry, Arc::new(|_| {}))?;
     let context = WorkerContext { index: 0, peers: 1, waker: Waker::of_this_thread(), dictionary: dictionary.clone() };
-    let mut sources = sources.opener()(context).map_err(|failure| anyhow::anyhow!("{failure}"))?;
-    let mut graph = SteppedGraph::new(config.rules.without_shadow(), dictionary, config.dataflow.idle_merge_effort);
-    graph.keep_log(LOG_MAX);
-    let mut walk = Walk { graph, tallies: Tallies::new(lists.sources()), lists };
-    walk.learn(&mut sources, from - 1).map_err(|failure| anyhow::anyhow!("{failure}"))?;
-    let every = config.rules.co_views.every_ms;
-    let mut end = from.next_multiple_of(every);
-    loop {
-        let step = end.min(until);
-        walk.test(&mut sources, step)?;
-        if step == until {
-            break;
-        }
-        end += every;
-    }
-    Ok(Found { tallies: walk.tallies, registry })
+    let sources = sources.opener()(context).map_err(|failure| anyhow::anyhow!("{failure}"))?;
+    let reading = Reading { sources, recorder: Recorder::new(&config.rules, dictionary.clone(), from) };
+    let mut walk = Walk { reading, learner: Learner::new(config, dictionary, lists) };
+    walk.learn(from.saturating_sub(1), config.rules.co_views.every_ms)?;
+    walk.test(from.saturating_sub(1), until)?;
+    Ok(Found { tallies: walk.learner.into_tallies(), registry })
 }
 
 struct Walk {
-    graph: SteppedGraph,
-    lists: ListMaker,
-    tallies: Tallies,
+    reading: Reading,
+    learner: Learner,
 }
-
-type Sources = Vec<Box<dyn ReplaySource>>;
 
 impl Walk {
-    /// Takes all records up to a step without asking.
-    fn learn(&mut self, sources: &mut Sources, step: Time) -> Result<(), Failure> {
-        for source in sources {
-            loop {
-                let went = source.feed(self.graph.inputs(), step, BATCH)?;
-                if let Some(log) = self.graph.take_log() {
-                    views(&log).for_each(|(_, product, at)| self.tallies.saw(product, at));
-                }
-                if went.reached {
-                    break;
-                }
-                self.graph.step(went.records == 0);
-            }
+    /// Takes all records up to a time without asking: those up to the last end of a period of `every_ms`, and then the others.
+    fn learn(&mut self, until: Time, every_ms: Millis) -> anyhow::Result<()> {
+        for end in [until - until % every_ms, until] {
+            self.reading.read(end, |log| {
+                self.learner.learn(log);
+                Ok(())
+            })?;
+            self.learner.reach(end + 1);
         }
-        self.close(step);
         Ok(())
     }
 
-    /// Takes the records up to a step one by one, and asks before each view.
-    fn test(&mut self, sources: &mut Sources, step: Time) -> anyhow::Result<()> {
-        for source in sources {
-            loop {
-                let went = source.feed(self.graph.inputs(), step, 1).map_err(|failure| anyhow::anyhow!("{failure}"))?;
-                let log = self.graph.take_log();
-                let has_changed = log.as_ref().is_some_and(|log| !log.of::<Stamps>().is_empty());
-                for (user, product, at) in log.iter().flat_map(views) {
-                    self.graph.settle();
-                    let reader = self.graph.reader();
-                    self.lists.train(reader, at)?;
-                    let made = self.lists.make(reader, user);
-                    self.tallies.ask((user, product, at), self.lists.history(), &made);
-                    self.tallies.saw(product, at);
-                }
-                // Each view and removal has a tick of its own, so that the next view is asked about the state after it.
-                if has_changed {
-                    let next = self.graph.tick() + 1;
-                    self.graph.advance_to(next);
-                }
-                if went.reached {
-                    break;
-                }
-                if went.records == 0 {
-                    self.graph.step(true);
-                }
-            }
+    /// Takes the records after `learned` and up to `until` in their order, and asks before each view.
+    fn test(&mut self, learned: Time, until: Time) -> anyhow::Result<()> {
+        let mut read = learned;
+        while let Some(time) = self.reading.next_time(read, until)? {
+            self.reading.read(time, |log| self.learner.test(time, log))?;
+            read = time;
         }
-        self.close(step);
         Ok(())
-    }
-
-    /// Closes the step; what is given later counts from after it.
-    fn close(&mut self, step: Time) {
-        if self.graph.tick() <= step {
-            self.graph.advance_to(step + 1);
-        }
     }
 }
 
-/// The views among logged rows.
-fn views(log: &DeltaLog) -> impl Iterator<Item = (dataflow::ids::UserKey, dataflow::ids::ProductKey, Time)> + '_ {
-    log.of::<Stamps>().iter().filter_map(|((user, product), _, stamp)| Some((*user, *product, stamp.viewed_at()?)))
+#[cfg(test)]
+mod tests {
+    use recommend::{Fill, SourceName};
+
+    use super::super::reading::tests::{Record, reading};
+    use super::*;
+    use crate::config::Request;
+
+    /// A walk with these records in a source each, and the number of times that the sources are asked.
+    fn walk(sources: Vec<Vec<(Time, Record)>>) -> (Walk, std::rc::Rc<std::cell::Cell<usize>>) {
+        let config = Config::load(&Request::default()).expect("the defaults are sound");
+        let lists = ListMaker::new(&config, &[SourceName::BestSellers], Fill::First, 10, None);
+        let dictionary = Arc::new(Dictionary::new(Ids::new([1; 16])));
+        let (reading, questions) = reading(sources, &dictionary);
+        (Walk { reading, learner: Learner::new(&config, dictionary, lists) }, questions)
+    }
+
+    fn view(at: Time, product: &'static str) -> (Time, Record) {
+        (at, Record::View { user: "ada", product, at })
+    }
+
+    #[test]
+    fn a_time_without_records_moves_no_graph_and_takes_a_few_questions() {
+        const MONTH_MS: Time = 30 * 86_400_000;
+        let (mut walk, questions) = walk(vec![vec![view(10, "lamp"), view(MONTH_MS, "bulb")]]);
+        walk.learn(20, 1000).unwrap();
+        walk.test(20, MONTH_MS - 1).unwrap();
+        assert_eq!(walk.learner.tick(), 21);
+        walk.test(MONTH_MS - 1, 2 * MONTH_MS).unwrap();
+        assert_eq!(walk.learner.tick(), MONTH_MS);
+        assert!(questions.get() < 200, "{}", questions.get());
+    }
+
+    #[test]
+    fn the_graph_keeps_up_with_orders_without_views() {
+        let order = |second: Time| (second * 1000, Record::Order { user: "ada", at: second * 1000 });
+        let (mut walk, _) = walk(vec![(1..1000).map(order).collect()]);
+        for end in (1..1000).map(|second| second * 1000) {
+            walk.test(end - 1000, end).unwrap();
+            assert!(walk.learner.behind_ms() <= 64_000, "{} ms behind", walk.learner.behind_ms());
+        }
+    }
+
+    #[test]
+    fn a_view_is_learned_before_the_next_is_asked() {
+        for (second, third) in [(10_200, 10_300), (10_100, 10_100)] {
+            // The last view came late, and is of the product that the user viewed first.
+            let late = (third, Record::View { user: "ada", product: "lamp", at: 4000 });
+            let views = vec![view(5000, "lamp"), view(10_100, "bulb"), view(second, "bulb"), late];
+            let (mut walk, _) = walk(vec![views]);
+            walk.learn(6000, 1000).unwrap();
+            walk.test(6000, 60_000).unwrap();
+            let tallies = walk.learner.into_tallies();
+            assert_eq!((tallies.measured()[0].1.asks, tallies.not_asked()), (1, (2, 0)));
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! `vitrine evaluate --stream`: for each line that asks, the list after exactly the lines before it.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Read as _, Write};
+use std::fs::{File, Metadata};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -32,11 +33,10 @@ struct Answered<'a> {
 
 /// Reads the stream from `input` and writes an answer to `output` for each line that asks.
 pub(super) fn run(config: &Config, mut lists: ListMaker, input: &Path, output: &Path) -> anyhow::Result<Went> {
-    let file = File::open(input).with_context(|| format!("{} cannot be read", input.display()))?;
+    let (mut reader, out) = open(input, output)?;
+    let (mut out, mut line) = (BufWriter::new(out), String::new());
     let named = || format!("{} cannot be written", output.display());
-    let mut out = BufWriter::new(File::create(output).with_context(named)?);
     let mut stream = Stream { walk: Walk::new(config), whole: HashSet::new(), went: Went::default() };
-    let (mut reader, mut line) = (BufReader::with_capacity(1 << 20, file), String::new());
     loop {
         line.clear();
         let read = reader.by_ref().take(LINE_BYTES_MAX).read_line(&mut line);
@@ -56,6 +56,27 @@ pub(super) fn run(config: &Config, mut lists: ListMaker, input: &Path, output: &
     }
     out.flush().with_context(named)?;
     Ok(stream.went)
+}
+
+/// Opens the input, and creates the output once the input can be read.
+fn open(input: &Path, output: &Path) -> anyhow::Result<(BufReader<File>, File)> {
+    let unreadable = || format!("{} cannot be read", input.display());
+    let file = File::open(input).with_context(unreadable)?;
+    if is_same(&file, output).with_context(unreadable)? {
+        bail!("{} is the input {}: name another file for the lists", output.display(), input.display());
+    }
+    let mut reader = BufReader::with_capacity(1 << 20, file);
+    // A directory can be opened, too.
+    reader.fill_buf().with_context(unreadable)?;
+    let out = File::create(output).with_context(|| format!("{} cannot be written", output.display()))?;
+    Ok((reader, out))
+}
+
+/// Whether a path leads to an open file, by whatever name. A terminal or a pipe may be read and written.
+fn is_same(file: &File, path: &Path) -> io::Result<bool> {
+    let file = file.metadata()?;
+    let is_it = |other: Metadata| (other.dev(), other.ino()) == (file.dev(), file.ino());
+    Ok(file.is_file() && std::fs::metadata(path).is_ok_and(is_it))
 }
 
 struct Stream {

@@ -44,7 +44,7 @@ impl Export {
     pub fn run(&self, config: Config) -> anyhow::Result<String> {
         super::format(&self.out)?;
         let rules = super::rules(&config);
-        let bounds = ReplayBounds { from: self.at, until: self.at, kept_ms: rules.orders_kept_ms() };
+        let bounds = ReplayBounds { from: self.at, until: self.at, kept_ms: rules.orders_held_ms() };
         let registry = Arc::new(SourceRegistry::default());
         let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)).remembering_users());
         // Refused records are counted by the registry.

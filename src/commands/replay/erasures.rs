@@ -8,7 +8,6 @@ use dataflow::ids::Ids;
 use dataflow::replay::ReplaySource;
 use dataflow::rules::{AHEAD_MS, Rules};
 use dataflow::source_status::SourceRegistry;
-use dataflow::stepped::SteppedGraph;
 use dataflow::tables::Erasures;
 use dataflow::time::Time;
 use sources::kafka::past::Past;
@@ -16,18 +15,10 @@ use sources::kafka::range::Patience;
 use sources::replay::{LetterHandler, ReplayBounds, ReplayErasures};
 use sources::{files, kafka};
 
+use super::recorder::{Recorded, Recorder};
 use crate::clock::wall_ms;
 use crate::config::Config;
 use crate::system::sources::of_kafka;
-
-/// Records taken at a time.
-const BATCH: usize = 16_384;
-
-/// Updates merged in an idle step.
-const IDLE_MERGE_EFFORT: usize = 1000;
-
-/// More than the rows of so many records.
-const LOG_MAX: usize = 1 << 20;
 
 /// Reads all erasures there are, also those after the last step.
 pub(super) fn read(
@@ -55,33 +46,21 @@ pub(super) fn read(
     erased_by(removals, until, dictionary)
 }
 
-/// The erasures that these streams have. After each batch a tick is closed, so that the graph holds no more than a batch: views
-/// and removals expire at once.
+/// The erasures that these streams have. Everything else that they have is forgotten batch by batch.
 fn erased_by(
     streams: Vec<Box<dyn ReplaySource>>,
     until: Time,
     dictionary: Arc<Dictionary>,
 ) -> anyhow::Result<ReplayErasures> {
     let mut erased = ReplayErasures::default();
-    let rules = Rules { history_ms: 0, ..Rules::default() };
-    let mut graph = SteppedGraph::new(rules, dictionary, IDLE_MERGE_EFFORT);
-    graph.keep_log(LOG_MAX);
-    graph.advance_to(until);
+    let mut recorder = Recorder::new(&Rules::default(), dictionary, until);
     for mut stream in streams {
         loop {
-            let went = stream.feed(graph.inputs(), until, BATCH).map_err(|failure| anyhow::anyhow!("{failure}"))?;
-            let log = graph.take_log();
-            let rows = log.iter().flat_map(|log| log.of::<Erasures>());
-            rows.for_each(|((user, ()), _, until)| erased.add(*user, until.0));
-            if went.records > 0 {
-                let next = graph.tick() + 1;
-                graph.advance_to(next);
-                graph.settle();
-            }
-            if went.reached {
+            let Recorded { log, reached } = recorder.feed(stream.as_mut(), until)?;
+            log.of::<Erasures>().iter().for_each(|((user, ()), _, until)| erased.add(*user, until.0));
+            if reached {
                 break;
             }
-            graph.step(went.records == 0);
         }
     }
     Ok(erased)
@@ -97,6 +76,7 @@ mod tests {
     use dataflow::replay::{Failure, Went};
 
     use super::*;
+    use crate::commands::replay::recorder::BATCH;
 
     const RECORDS: usize = 3 * BATCH + 7;
 

@@ -3,21 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{anyhow, ensure};
-use checkpoints::RealDisk;
 use dataflow::index_reader::IndexReader;
 use models::als::AlsSettings;
-use models::store::{Error, ModelStore, Version};
+use models::store::Version;
 
 use crate::learned::{self, ReadHistories};
 
 /// The lowest priority of Linux.
 const NICE: i32 = 19;
-
-/// How long to wait for another process that writes to the directory of models.
-const LOCK_RETRY: Duration = Duration::from_millis(100);
 
 /// A training that runs.
 pub(super) struct Training {
@@ -76,13 +72,6 @@ fn train(reader: &IndexReader, settings: &AlsSettings, is_ending: &AtomicBool) -
     let goes_on = || !is_ending.load(Ordering::Relaxed);
     let read = ReadHistories::of(reader, &settings.parameters())?;
     let model = learned::train(&read, settings, |_| goes_on())?;
-    let store = ModelStore::new(&settings.dir, Arc::new(RealDisk));
-    loop {
-        ensure!(goes_on(), "the server ends");
-        match store.add(&model, settings.keep) {
-            // `vitrine model` holds the lock for a moment. A training may have taken an hour.
-            Err(Error::Taken { .. }) => std::thread::park_timeout(LOCK_RETRY),
-            added => return Ok(added?),
-        }
-    }
+    ensure!(goes_on(), "the server ends");
+    Ok(learned::add(&model, settings, goes_on)?)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use checkpoints::RealDisk;
 use dataflow::dictionary::{Dictionary, KeptProducts};
 use models::als::AlsSettings;
-use models::store::{Error, Loaded, Model, ModelStore, Version};
+use models::store::{ContentMark, Error, Loaded, Model, ModelStore, Version};
 use recommend::AlsSlot;
 
 use super::{SharedStatus, update};
@@ -22,8 +22,8 @@ pub(super) struct Watch {
     slot: AlsSlot,
     /// The products of the model in the slot.
     kept: Option<KeptProducts>,
-    /// The version in use in the directory, as it was seen last.
-    seen: Option<Version>,
+    /// The version in use in the directory, and its file, as they were seen last.
+    seen: Option<(Version, ContentMark)>,
     /// Why it is not used.
     refused: Option<String>,
     /// The error of the disk at the last look.
@@ -45,16 +45,21 @@ impl Watch {
         }
     }
 
-    /// Puts the version of the directory into use, if it is another one than before. Without a change this reads no model.
+    /// Puts the version of the directory into use, if it is another one than before, or its file is another one: a model that was
+    /// refused may have been mended. Without a change this reads no model.
     pub(super) fn look(&mut self, status: &SharedStatus) {
         let found = self.store.in_use().and_then(|version| {
-            let Some(version) = version.filter(|version| Some(*version) != self.seen) else { return Ok(None) };
-            Ok(Some((version, self.load(version)?)))
+            let Some(version) = version else { return Ok(None) };
+            let found = (version, self.store.content_mark(version)?);
+            if self.seen.as_ref() == Some(&found) {
+                return Ok(None);
+            }
+            Ok(Some((found, self.load(version)?)))
         });
         let trouble = match found {
             Ok(None) => None,
-            Ok(Some((version, Loaded { model, refused }))) => {
-                self.seen = Some(version);
+            Ok(Some((found, Loaded { model, refused }))) => {
+                self.seen = Some(found);
                 refused.iter().for_each(|error| tracing::error!(%error, "a factor model is not used"));
                 let refused: Vec<String> = refused.iter().map(Error::to_string).collect();
                 self.refused = Some(refused.join("; ")).filter(|text| !text.is_empty());
@@ -186,5 +191,24 @@ mod tests {
         assert_eq!(slot.model().map(|served| served.version), Some(1));
         let refused = status_of(&status).refused.expect("one is refused");
         assert!(refused.contains("als-000000000002.model is refused: it is torn"), "{refused}");
+        std::fs::write(&file, &bytes).expect("the file can be written");
+        watch.look(&status);
+        let mended = (slot.model().map(|served| served.version), status_of(&status).refused);
+        assert_eq!(mended, (Some(2), None), "it was mended");
+    }
+
+    #[test]
+    fn a_model_that_was_made_anew_is_put_into_use_although_its_number_is_the_same() {
+        let dir = tempfile::tempdir().expect("a directory can be made");
+        let (mut watch, _, status) = watch(dir.path());
+        for until in [2, 9] {
+            let models = dir.path();
+            std::fs::remove_dir_all(models).expect("it is there");
+            let made = Model { card: Card { data_until_ms: until, ..model(4).card }, ..model(4) };
+            ModelStore::new(models, Arc::new(RealDisk)).add(&made, 9).expect("the disk works");
+            watch.look(&status);
+            let status = status_of(&status);
+            assert_eq!((status.version, status.data_until_ms), (Some(1), Some(until)));
+        }
     }
 }

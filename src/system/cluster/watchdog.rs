@@ -9,14 +9,13 @@ use dataflow::engine::TickCounter;
 use dataflow::publish::PublishedSnapshots;
 use dataflow::time::{ServiceClock, Time};
 
+use super::severing::STATUS;
+
 /// The time without a tick is counted in this many checks: while this process itself is frozen, none is counted.
 const LOOKS: u32 = 20;
 
 /// The first tick may take this many times as long: all data is loaded before it.
 const START: u32 = 10;
-
-/// The exit status of a process that ends because of its peers.
-const STATUS: i32 = 1;
 
 /// The watching thread. Dropping it ends the thread.
 pub(crate) struct Watchdog {

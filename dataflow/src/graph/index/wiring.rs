@@ -191,7 +191,7 @@ fn unavailable<'s>(
 
 impl<'s> ListInputs<'s> {
     fn new(sold: &SoldRows<'s>, stamps: ByKey<'s, UserKey, ProductKey, Stamp>, plan: &Plan) -> Self {
-        let late = LateLines { kept_ms: plan.rules.orders_kept_ms(), count: plan.late_lines.clone() };
+        let late = LateLines { kept_ms: plan.rules.orders_held_ms(), count: plan.late_lines.clone() };
         let live = Sellers::live(sold, &plan.rules, late);
         let shadow = plan.rules.shadow.enabled.then(|| live.shadow(sold));
         let histories = history::places(stamps, &plan.rules);

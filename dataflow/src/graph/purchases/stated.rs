@@ -7,8 +7,9 @@
 //! The id is the half of an order's key that all its keys have in common: lines of a file of orders may have several keys for
 //! one id ([`OrderKey::of_lines`]).
 //!
-//! An order counts once however many events name it: of the rows of an order with a product, the earliest counts. If both
-//! sources count, a purchase whose order is in the table of orders is left to the table, which also knows cancellations.
+//! An order counts once however many events name it: it is the user's and of the time that the earliest of them states, with each
+//! product that one of them has. If both sources count, a purchase whose order is in the table of orders is left to the table,
+//! which also knows cancellations.
 
 use std::collections::BTreeMap;
 
@@ -74,19 +75,20 @@ pub(in crate::graph) fn bought<'s>(
 
 /// The rows of an id that count, in order.
 fn counting(told: &[(Told, Diff)]) -> Vec<(UserKey, Bought)> {
-    let mut first: BTreeMap<(OrderKey, ProductKey), (UserKey, Bought)> = BTreeMap::new();
+    let mut first: BTreeMap<OrderKey, (UserKey, Placed)> = BTreeMap::new();
+    let mut rows = Vec::with_capacity(told.len());
     // Rows are in the order of their times.
     for (told, _) in told {
         match *told {
             Told::Known => return Vec::new(),
             Told::Event { placed, user, product, order } => {
-                let bought = Bought::new(placed.created_at(), order, product);
-                first.entry((order, product)).or_insert((user, bought));
+                let (user, placed) = *first.entry(order).or_insert((user, placed));
+                rows.push((user, Bought::new(placed.created_at(), order, product)));
             }
         }
     }
-    let mut rows: Vec<(UserKey, Bought)> = first.into_values().collect();
     rows.sort_unstable();
+    rows.dedup();
     rows
 }
 
@@ -97,14 +99,14 @@ mod tests {
     use crate::ids::Ids;
 
     #[test]
-    fn each_product_of_an_order_counts_once_unless_the_table_has_the_order() {
+    fn an_order_is_that_of_its_earliest_event_unless_the_table_has_the_order() {
         let ids = Dictionary::new(Ids::new([0; 16]));
         let (order, [ada, ben]) = (ids.order("o-1"), ["ada", "ben"].map(|user| ids.user(user)));
         let [tea, cup] = ["tea", "cup"].map(|product| ids.product(product).unwrap());
         let event = |at, user, product| (Told::Event { placed: Placed::new(at, true), user, product, order }, 1);
         let mut told = vec![event(5, ben, tea), event(7, ada, tea), event(7, ada, cup), event(9, ben, cup)];
         told.sort_unstable();
-        let mut right = vec![(ben, Bought::new(5, order, tea)), (ada, Bought::new(7, order, cup))];
+        let mut right = vec![(ben, Bought::new(5, order, tea)), (ben, Bought::new(5, order, cup))];
         right.sort_unstable();
         assert_eq!(counting(&told), right);
         told.insert(0, (Told::Known, 1));

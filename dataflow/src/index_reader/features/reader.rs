@@ -197,7 +197,7 @@ impl<'v> FoundUsers<'_, 'v> {
         rows::values_at(indexes.get::<Purchases>(), purchases.of(number), as_of, &mut buffers.bought);
         let rules = view.rules();
         // In the tables an order may outlast its time a little.
-        buffers.bought.retain(|(row, _)| rules.keeps_order(row.order().0, as_of));
+        buffers.bought.retain(|(row, _)| rules.counts_order(row.order().0, as_of));
         let alone_at = buffers.make_products(view.definition(), &mut of.products);
         of.last_at = alone_at.max(last_at(&of.products));
         buffers.make_sums(view, wanted, of);

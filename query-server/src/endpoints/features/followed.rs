@@ -60,7 +60,9 @@ impl Follows for FollowedFeatures {
         check_on(&operations.read)?;
         let target = Uri::from_static(ENDPOINT.paths[0]);
         let request = (&target, &self.headers);
-        Ok(whole(table::answer(&operations.read, &self.question, self.parameters.clone(), request, None).await?))
+        let table = table::answer(&operations.read, &self.question, self.parameters.clone(), request, None).await?;
+        // The refusal of another process: it is asked again, as if it were away.
+        if table.status().is_success() { Ok(whole(table)) } else { Err(Problem::Behind) }
     }
 }
 

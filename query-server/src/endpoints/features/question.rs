@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::answer::features::schemas::{self, USERS_MAX};
 use crate::answer::features::table::Layout;
+use crate::endpoints::rules::nearest::unknown_field;
 use crate::feature_parameters::{self, LIMIT_MAX};
 use crate::ids;
 use crate::problem::Problem;
@@ -21,7 +22,7 @@ const LIMIT: usize = 10;
 /// The most users of a question that asks for demographics: a row may be large.
 const DEMOGRAPHICS_USERS_MAX: usize = 100;
 
-const FIELDS: &str = "users, products, features, demographics, layout and limit";
+const FIELDS: &[&str] = &["users", "products", "features", "demographics", "layout", "limit"];
 
 /// Which features of which users are wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -91,7 +92,7 @@ impl Question {
                 }
                 "layout" => question.layout = layout(&value)?,
                 "limit" => question.limit = limit(&value)?,
-                _ => return Err(Problem::NoObject(FIELDS)),
+                other => return Err(unknown_field(other, FIELDS)),
             }
         }
         Ok(question)

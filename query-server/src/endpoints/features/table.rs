@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Extension, State};
 use bytes::Bytes;
@@ -31,11 +32,11 @@ use crate::answer::features::{FeatureColumn, ValueWriter, Values};
 use crate::answer::{self, instant};
 use crate::body::Body;
 use crate::buffers::{self, AnswerBuffers};
-use crate::forward::{self, BROKEN};
+use crate::forward::{self, BROKEN, Patience};
 use crate::header_names::MISSING_SOURCES;
 use crate::operations::Operations;
 use crate::parameters::Parameters;
-use crate::problem::{OwnerFailure, Problem};
+use crate::problem::Problem;
 use crate::read_state::{ListAge, ReadState};
 use crate::request_body::RequestBody;
 
@@ -76,8 +77,8 @@ pub(super) async fn handle(
     Ok(response)
 }
 
-/// The table, with the demographics of its rows if there are some. The path and the header fields are those of requests to other
-/// processes.
+/// The table, with the demographics of its rows if there are some; or the refusal of another process. The path and the header
+/// fields are those of requests to other processes.
 pub(super) async fn answer(
     read: &Arc<ReadState>,
     question: &Arc<Question>,
@@ -92,7 +93,7 @@ pub(super) async fn answer(
         return Err(Problem::Misrouted);
     }
     let plan = FeaturePlan::of_users(&question.features);
-    let asked = ask_owners(read, question, &elsewhere, &plan, request)?;
+    let asked = ask_owners(read, question, &elsewhere, &plan, (request, parameters.wait))?;
     if let Some(positions) = &parameters.after {
         read.waits.wait_for(positions, parameters.wait).await?;
     }
@@ -110,7 +111,10 @@ pub(super) async fn answer(
     let plan = own.plan.clone();
     let mut parts = vec![at_once_or_later(own, own_part).await?];
     for (part, (asked, rows)) in (1..).zip(asked.into_iter().zip(elsewhere.values())) {
-        parts.push(asked.await.expect("asking another process does not panic")?);
+        match asked.await.expect("asking another process does not panic")? {
+            Told::Part(told) => parts.push(told),
+            Told::Refusal(refusal) => return Ok(refusal),
+        }
         rows.iter().enumerate().for_each(|(nth, row)| places[*row] = (part, nth));
     }
     Ok(write(question, &plan, parts, &places, demographics.as_deref()))
@@ -134,7 +138,14 @@ pub(super) fn has_users_elsewhere(read: &ReadState, question: &Question) -> bool
     keys.any(|user| read.reader.owner_elsewhere(user).is_some())
 }
 
-type Asked = tokio::task::JoinHandle<Result<Part, Problem>>;
+/// What another process answers.
+enum Told {
+    Part(Part),
+    /// Its refusal, which the client gets as it is.
+    Refusal(Response<Body>),
+}
+
+type Asked = tokio::task::JoinHandle<Result<Told, Problem>>;
 
 /// Asks all other processes at the same time.
 fn ask_owners(
@@ -142,22 +153,23 @@ fn ask_owners(
     question: &Question,
     elsewhere: &BTreeMap<usize, Vec<usize>>,
     plan: &Arc<FeaturePlan>,
-    (uri, headers): (&Uri, &HeaderMap),
+    ((uri, headers), wait): ((&Uri, &HeaderMap), Duration),
 ) -> Result<Vec<Asked>, Problem> {
     if elsewhere.is_empty() {
         return Ok(Vec::new());
     }
     let forward = read.forward.as_ref().ok_or(Problem::Misrouted)?;
     let ask = |(owner, rows): (&usize, &Vec<usize>)| {
-        let answer = forward.send(*owner, &Method::POST, uri, headers, Bytes::from(question.part(rows)));
+        let (patience, body) = (Patience::Read(wait), Bytes::from(question.part(rows)));
+        let answer = forward.send(*owner, patience, &Method::POST, uri, headers, body);
         let (plan, rows) = (plan.clone(), rows.len());
-        tokio::spawn(async move { part_of(answer.await?, &plan, rows).await })
+        tokio::spawn(async move { told(answer.await?, &plan, rows).await })
     };
     Ok(elsewhere.iter().map(ask).collect())
 }
 
-/// The answer of another process.
-async fn part_of(answer: Response<Body>, plan: &FeaturePlan, rows: usize) -> Result<Part, Problem> {
+/// Reads the answer of another process.
+async fn told(answer: Response<Body>, plan: &FeaturePlan, rows: usize) -> Result<Told, Problem> {
     #[derive(Deserialize)]
     struct Answered<'a> {
         #[serde(borrow)]
@@ -165,7 +177,7 @@ async fn part_of(answer: Response<Body>, plan: &FeaturePlan, rows: usize) -> Res
         as_of: &'a str,
     }
     if !answer.status().is_success() {
-        return Err(Problem::OwnerAway(OwnerFailure::Refused(answer.status().as_u16())));
+        return Ok(Told::Refusal(answer));
     }
     let missing = answer.headers().get(MISSING_SOURCES).and_then(|names| names.to_str().ok()).map(str::to_owned);
     let bytes = answer.into_body().collect().await.map_err(|_| BROKEN)?.to_bytes();
@@ -177,7 +189,7 @@ async fn part_of(answer: Response<Body>, plan: &FeaturePlan, rows: usize) -> Res
     for row in 0..rows {
         columns.iter().for_each(|column| cells.push(|out| out.extend_from_slice(column[row].get().as_bytes())));
     }
-    Ok(Part { cells, as_of: answered.as_of.to_owned(), missing })
+    Ok(Told::Part(Part { cells, as_of: answered.as_of.to_owned(), missing }))
 }
 
 /// The rows whose users this process holds, and all that is needed to read them.

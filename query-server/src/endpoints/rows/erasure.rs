@@ -13,6 +13,7 @@ use dataflow::feed::Position;
 use dataflow::freshness::InputKind;
 use dataflow::graph::{Bought, ErasedOrders, History, Purchases as PurchasesIndex, Viewed};
 use dataflow::ids::{OrderKey, UserKey};
+use dataflow::index_reader::ProductFeatures;
 use dataflow::time::{Diff, Millis};
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Response, Uri};
@@ -103,11 +104,17 @@ fn held(operations: &Operations, user: UserKey) -> HeldOfUser {
     let last_at = features.as_ref().and_then(|features| features.last_at);
     HeldOfUser {
         views: viewed.len(),
-        features: features.map(|features| features.products.len()),
+        features: features.map(|features| features.products.iter().filter(|of| has_count(of)).count()),
         purchases: bought.len(),
         hidden_orders: hidden.len(),
         latest: viewed.iter().map(|(row, _)| row.at()).chain(last_at).max().unwrap_or(0),
     }
+}
+
+/// Whether anything is counted of the user and a product, beside the time of their latest event.
+fn has_count(of: &ProductFeatures) -> bool {
+    let counts = [of.activity.views(), of.activity.clicks(), of.activity.carts(), of.purchases];
+    counts.iter().any(|count| *count > 0)
 }
 
 /// The rows that the erasure took out, once it is visible.

@@ -91,6 +91,11 @@ fn near_id(dictionary: &Dictionary, given: &str, kind: Unknown) -> Option<String
     best.map(|(_, id)| id)
 }
 
+/// The error of a body with a field that it does not have; it names the field that may be meant.
+pub(in crate::endpoints) fn unknown_field(given: &str, fields: &'static [&'static str]) -> Problem {
+    Problem::UnknownField { near: nearest(given, fields.iter().copied()), fields }
+}
+
 /// The word that is nearest to `given`, if one is near.
 pub(super) fn nearest<'a>(given: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = words.into_iter().map(|word| (likeness(given, word), word));

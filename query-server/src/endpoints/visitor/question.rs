@@ -6,13 +6,14 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Array, Schema};
 
+use crate::endpoints::rules::nearest::unknown_field;
 use crate::ids;
 use crate::openapi::values;
 use crate::parameters::LONG_LIST_MAX;
 use crate::problem::Problem;
 use crate::read_state::ReadState;
 
-const FIELDS: &str = "viewed, exclude, category, context and limit";
+const FIELDS: &[&str] = &["viewed", "exclude", "category", "context", "limit"];
 
 /// What a visitor viewed, and which products are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -70,7 +71,7 @@ impl Question {
                 "category" => question.category = id_or_null("category", value)?,
                 "context" => question.context = Some(context(value)?),
                 "limit" => question.limit = Some(limit(&value)?),
-                _ => return Err(Problem::NoObject(FIELDS)),
+                other => return Err(unknown_field(other, FIELDS)),
             }
         }
         Ok(question)

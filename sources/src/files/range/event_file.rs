@@ -139,7 +139,49 @@ impl ReplaySource for EventFileReplay {
         }
         self.progress.add_done(reached_offset.saturating_sub(self.reported));
         self.reported = reached_offset;
-        let reached = !self.replay.is_open(inputs, step) || self.over;
-        Ok(Went { records, reached })
+        Ok(Went { records, reached: self.replay.has_reached(step, self.over) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dataflow::dictionary::Dictionary;
+    use dataflow::feed::{Waker, WorkerContext};
+    use dataflow::ids::Ids;
+    use dataflow::rules::Rules;
+    use dataflow::source_status::SourceRegistry;
+    use dataflow::stepped::SteppedGraph;
+    use dataflow::tables::Stamps;
+    use events::view_json;
+
+    use crate::files::range::Range;
+    use crate::replay::ReplayBounds;
+
+    use super::*;
+
+    const FIRST_MS: Time = 1_700_000_000_000;
+
+    #[test]
+    fn a_budget_of_nothing_asks_whether_a_record_waits_and_takes_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = |at: Time| view_json("ada", "lamp", at, "1", "web") + "\n";
+        std::fs::write(dir.path().join("views.jsonl"), line(FIRST_MS) + &line(FIRST_MS + 100)).unwrap();
+        let dictionary = Arc::new(Dictionary::new(Ids::new([1; 16])));
+        let mut graph = SteppedGraph::new(Rules::default(), dictionary.clone(), 300);
+        graph.keep_log(10);
+        let worker = WorkerContext { index: 0, peers: 1, waker: Waker::of_this_thread(), dictionary };
+        let bounds = ReplayBounds { from: 1, until: FIRST_MS + 1000, kept_ms: 1 };
+        let range = Range::pin(dir.path()).unwrap();
+        let mut sources = range.open(&worker, bounds, &SourceRegistry::default(), &(Arc::new(|_| {}) as _)).unwrap();
+        let mut feed = |step: Time, budget: usize| {
+            let went = sources[0].feed(graph.inputs(), step, budget).unwrap();
+            (graph.take_log().unwrap().of::<Stamps>().len(), went.reached)
+        };
+        assert_eq!(feed(FIRST_MS, 10), (1, true));
+        assert_eq!(feed(FIRST_MS + 99, 0), (0, true));
+        assert_eq!(feed(FIRST_MS + 100, 0), (0, false));
+        assert_eq!(feed(FIRST_MS + 99, 0), (0, true), "nothing was taken");
+        assert_eq!(feed(FIRST_MS + 100, 10), (1, true));
+        assert_eq!(feed(FIRST_MS + 1000, 0), (0, true));
     }
 }

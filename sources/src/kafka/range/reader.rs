@@ -95,9 +95,12 @@ impl ReplayReader {
         }
     }
 
-    /// Gives the records that count at the step, at most `budget` of them.
+    /// Gives the records that count at the step, at most `budget` of them; with a budget of 0, not even the one that waits.
     pub(super) fn feed(&mut self, inputs: &mut Inputs, step: Time, budget: usize) -> Result<Went, RangeError> {
         self.waiting = false;
+        if budget == 0 {
+            return Ok(Went { records: 0, reached: self.replay.has_reached(step, self.tails.is_empty()) });
+        }
         let mut records = 0;
         loop {
             let is_open = self.replay.is_open(inputs, step);

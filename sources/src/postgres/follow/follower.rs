@@ -13,7 +13,7 @@ mod connecting;
 mod streaming;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dataflow::dictionary::Dictionary;
 use dataflow::source_status::SourceStatus;
@@ -27,15 +27,22 @@ use crate::postgres::handover::FeedBatch;
 use crate::postgres::names::SourceTable;
 use crate::postgres::progress::ReaderProgress;
 use crate::postgres::rows::table_cache::{ChangeSet, TableCache};
+use crate::postgres::rows::unheld_rows::MissingRow;
 use crate::postgres::schema::layout::Layout;
 use crate::postgres::schema::schema_check::SchemaCheck;
 use crate::postgres::schema::value_format::ValueFormat;
 use crate::postgres::session::error::{Error, is_row_error_text};
 use crate::postgres::session::lsn::Lsn;
 use crate::postgres::session::replication::ServerIdentity;
-use crate::postgres::{Acknowledge, Definitions, Resumed, Settings};
+use crate::postgres::{Acknowledge, Definitions, NAME, Resumed, Settings};
 pub(crate) use streaming::FollowReport;
 use streaming::LogStream;
+
+/// The shortest time between two readings for rows whose values are not in the log.
+const FETCH_EVERY: Duration = Duration::from_secs(600);
+
+/// The same if the last readings have been followed by another wish each.
+const FETCH_EVERY_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The server whose log is followed, and the feed: all that the follower asks for.
 pub(crate) trait LogServer {
@@ -140,6 +147,12 @@ pub(crate) struct Follower {
     resumed: bool,
     /// The log that comes; none without a session.
     stream: Option<LogStream>,
+    /// Why the tables are to be read again, as soon as the last such reading is long enough ago.
+    wanted: Option<MissingRow>,
+    /// When the tables had been read for that last.
+    fetched: Option<Instant>,
+    /// The time after that until they may be read for it again.
+    pause: Duration,
 }
 
 impl Follower {
@@ -168,6 +181,9 @@ impl Follower {
             live: false,
             resumed: resumed.is_some(),
             stream: None,
+            wanted: None,
+            fetched: None,
+            pause: FETCH_EVERY,
         }
     }
 
@@ -204,6 +220,34 @@ impl Follower {
         self.progress.stale();
     }
 
+    /// Rows are missing that only the tables have. A process that goes on from the rows held reads the tables first.
+    fn want(&mut self, reason: MissingRow) {
+        if self.wanted.replace(reason).is_none() {
+            tracing::info!(source = NAME, reason, "the tables are to be read again");
+            self.spoil(reason.to_owned());
+        }
+    }
+
+    /// An error if the tables are to be read again now. While a table cannot be followed, that waits for its repair, after
+    /// which they are read anyway.
+    fn fetch(&mut self, at: Instant) -> Result<(), Error> {
+        let Some(reason) = self.wanted.filter(|_| !self.broken().contains(&true)) else { return Ok(()) };
+        if self.fetched.is_some_and(|before| at.saturating_duration_since(before) < self.pause) {
+            return Ok(());
+        }
+        Err(Error::Resync(reason.to_owned()))
+    }
+
+    /// The tables have been read. A row that makes them be read again and again, because no reading can use it, does so ever
+    /// less often.
+    fn has_fetched(&mut self, at: Instant) {
+        if self.wanted.take().is_some() {
+            let is_soon = self.fetched.is_some_and(|before| at.saturating_duration_since(before) < 2 * self.pause);
+            self.pause = if is_soon { (2 * self.pause).min(FETCH_EVERY_MAX) } else { FETCH_EVERY };
+            self.fetched = Some(at);
+        }
+    }
+
     /// From here on changes of this table are skipped.
     fn miss(&mut self, which: SourceTable) {
         let table = self.settings.tables.name(which);
@@ -217,5 +261,57 @@ impl Follower {
             Acknowledge::WhenFed => self.progress.fed_place(),
             Acknowledge::AfterCheckpoint => self.progress.kept(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dataflow::ids::Ids;
+    use dataflow::source_status::SourceRegistry;
+
+    struct Noon;
+
+    impl ServiceClock for Noon {
+        fn now(&self) -> Time {
+            43_200_000
+        }
+    }
+
+    #[test]
+    fn tables_are_read_for_missing_rows_at_once_and_then_seldom() {
+        let (dictionary, progress) = (Arc::new(Dictionary::new(Ids::new([7; 16]))), ReaderProgress::resuming(5));
+        let (status, progress) = (SourceRegistry::default().source(NAME), Arc::new(progress));
+        let (place, clock) = ("here".to_owned(), Arc::new(Noon));
+        let mut follower = Follower::new(Settings::default(), place, dictionary, clock, status, progress.clone(), None);
+        let start = Instant::now();
+        assert!(follower.fetch(start).is_ok());
+        follower.want("a row is missing");
+        assert_eq!(progress.next(), 0, "a process that goes on from here would read the tables first");
+        assert!(matches!(follower.fetch(start), Err(Error::Resync(reason)) if reason == "a row is missing"));
+        // It was read, and another one is missing.
+        follower.has_fetched(start);
+        assert!(follower.fetch(start + 2 * FETCH_EVERY).is_ok());
+        let mut read_again_after = |before: Instant, pause: Duration| {
+            follower.want("another row is missing");
+            assert!(follower.fetch(before + pause - Duration::from_secs(1)).is_ok());
+            assert!(follower.fetch(before + pause).is_err());
+            follower.has_fetched(before + pause);
+            before + pause
+        };
+        // Each reading is followed by another wish: they come less and less often.
+        let mut read = start;
+        for doublings in 0..4 {
+            read = read_again_after(read, FETCH_EVERY * 2_u32.pow(doublings));
+        }
+        (0..20).for_each(|_| {
+            read += FETCH_EVERY_MAX;
+            follower.want("another row is missing");
+            follower.has_fetched(read);
+        });
+        assert_eq!(follower.pause, FETCH_EVERY_MAX);
+        follower.want("a row is missing after a long time");
+        follower.has_fetched(read + 2 * FETCH_EVERY_MAX);
+        assert_eq!(follower.pause, FETCH_EVERY);
     }
 }

@@ -100,7 +100,8 @@ impl ResumeState {
             Some(SyncedAt { place: Lsn(rows.lsn), system: hash, timeline: at })
         });
         let nowhere = held.is_some_and(|held| held.place == Lsn(0));
-        let stale = nowhere.then(|| "a table could not be followed when the rows were kept".to_owned());
+        let stale =
+            nowhere.then(|| "a table could not be followed, or a row was missing, when the rows were kept".to_owned());
         ResumeState { held, stale, missed: [None, None, None] }
     }
 

@@ -46,7 +46,9 @@ impl RowCategories {
         };
         let (mut keys, mut fault) = (Vec::with_capacity(ids.len()), None);
         for id in &ids {
-            match category_key(Some(id), column, dictionary) {
+            // In a list NULL is a mistake, and does not mean a product without a category.
+            let id = id.as_deref().ok_or(Fault::Missing { column });
+            match id.and_then(|id| category_key(Some(id), column, dictionary)) {
                 Ok(key) => keys.push(key),
                 Err(found) => fault = fault.or(Some(found)),
             }
@@ -186,12 +188,15 @@ mod tests {
         assert_eq!(read(Some("{a}"), false), good(RowCategories::One(key("{a}"))));
         assert_eq!(read(Some("{a,\"b,c\"}"), true), good(RowCategories::Several(vec![key("a"), key("b,c")])));
         let long = format!("{{{}}}", vec!["a"; CATEGORIES_MAX + 1].join(","));
-        for wrong in ["a", "{a", "{NULL}", &long] {
+        for wrong in ["a", "{a", "{{a}}", &long] {
             assert_eq!(read(Some(wrong), true), (None, Some(Fault::NotAList { column: "c" })), "{wrong}");
         }
         let empty = || Some(Fault::Empty { column: "c" });
         assert_eq!(read(Some("{\"\"}"), true), (None, empty()));
         assert_eq!(read(Some(""), false), (None, empty()));
+        let missing = || Some(Fault::Missing { column: "c" });
+        assert_eq!(read(Some("{NULL}"), true), (None, missing()));
+        assert_eq!(read(Some("[0:1]={NULL,a}"), true), (Some(RowCategories::One(key("a"))), missing()));
         let others = RowCategories::Several(vec![key("a"), key("b")]);
         assert_eq!(read(Some("{a,\"\",b}"), true), (Some(others), empty()), "the others can be used");
     }

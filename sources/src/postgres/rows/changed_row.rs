@@ -62,7 +62,11 @@ impl<'r, 't> ChangedRow<'r, 't> {
                     return Ok(());
                 };
                 let read = self.whole_order(new, before, dictionary);
-                self.settle(read, before, key(new), RowEdit::OrderDeleted, edits)
+                // An id that is stored apart and was not sent is that of the old row.
+                let now = self.order(new, dictionary).ok().and_then(|order| order.or(before));
+                let is_new = matches!(self.change, RowChange::Inserted(_));
+                let refused = |order| RowEdit::OrderRefused { order, is_new };
+                self.settle(read, (before, now), (RowEdit::OrderDeleted, refused), edits)
             }
             SourceTable::OrderItems => {
                 let before = old.and_then(|old| self.row(old, dictionary).ok());
@@ -71,7 +75,8 @@ impl<'r, 't> ChangedRow<'r, 't> {
                     return Ok(());
                 };
                 let read = self.whole_line(new, before, dictionary);
-                self.settle(read, before, self.row(new, dictionary).ok(), RowEdit::LineDeleted, edits)
+                let (now, refused) = (self.row(new, dictionary).ok(), |row| self.unusable(row, before));
+                self.settle(read, (before, now), (RowEdit::LineDeleted, refused), edits)
             }
             SourceTable::Products => {
                 let before = old.and_then(|old| self.known_product(old, dictionary));
@@ -85,36 +90,44 @@ impl<'r, 't> ChangedRow<'r, 't> {
                     Ok((edit, unusable)) => (Ok(edit), unusable),
                     Err(fault) => (Err(fault), None),
                 };
-                self.settle(read, before, now, RowEdit::ProductDeleted, edits)?;
+                self.settle(read, (before, now), (RowEdit::ProductDeleted, RowEdit::ProductDeleted), edits)?;
                 unusable.map_or(Ok(()), Err)
             }
         }
     }
 
-    /// Deletes the row under its old key, unless the key is the same, then adds the new row.
+    /// Deletes the row under its old key, unless the key is the same, then adds the new row, or that it is refused.
     fn settle<K: Copy + PartialEq>(
         &self,
         read: Result<RowEdit, Fault<'r>>,
-        before: Option<K>,
-        now: Option<K>,
-        gone: impl Fn(K) -> RowEdit,
+        (before, now): (Option<K>, Option<K>),
+        (gone, refused): (impl Fn(K) -> RowEdit, impl Fn(K) -> RowEdit),
         edits: &mut Vec<RowEdit>,
     ) -> Result<(), Fault<'r>> {
         let moved = before.filter(|before| now != Some(*before));
         match read {
             // The edit itself reads and removes the old row.
-            Ok(edit @ (RowEdit::PartialRow(_) | RowEdit::LineUpdated { .. })) => edits.push(edit),
+            Ok(edit @ (RowEdit::PartialRow(_) | RowEdit::LineUpdated { .. } | RowEdit::LineUnusable { .. })) => {
+                edits.push(edit);
+            }
             Ok(edit) => {
                 edits.extend(moved.map(gone));
                 edits.push(edit);
             }
             Err(fault) => {
-                edits.extend(moved.map(&gone));
-                edits.extend(now.map(gone));
+                // Refused first, while the row is still known by its old key.
+                edits.extend(now.map(refused));
+                edits.extend(moved.map(gone));
                 return Err(fault);
             }
         }
         Ok(())
+    }
+
+    /// The edit of a line that cannot be used.
+    fn unusable(&self, row: RowKey, before: Option<RowKey>) -> RowEdit {
+        let is_new = matches!(self.change, RowChange::Inserted(_));
+        RowEdit::LineUnusable { from: (!is_new).then(|| before.unwrap_or(row)), row }
     }
 
     fn whole_order(
@@ -128,7 +141,9 @@ impl<'r, 't> ChangedRow<'r, 't> {
         let (at, counts) = (self.time(new)?, self.counts(new)?);
         Ok(match (user, at, counts) {
             (Some(user), Some(at), Some(counts)) => {
-                RowEdit::Order(OrderRow { order, user, placed: Placed::new(at, counts) })
+                let row = OrderRow { order, user, placed: Placed::new(at, counts) };
+                let is_known = matches!(self.change, RowChange::Updated(..)) && before.is_none_or(|key| key == order);
+                if is_known { RowEdit::OrderUpdated(row) } else { RowEdit::Order(row) }
             }
             _ => RowEdit::PartialRow(Box::new(PartialRow::Order {
                 from: before.unwrap_or(order),
@@ -148,7 +163,7 @@ impl<'r, 't> ChangedRow<'r, 't> {
     ) -> Result<RowEdit, Fault<'r>> {
         let row = self.row(new, dictionary)?;
         if self.flag(new)? == Some(true) {
-            return Ok(RowEdit::LineDeleted(row));
+            return Ok(self.unusable(row, before));
         }
         let order = self.id(new, 0)?.map(|order| dictionary.order(&order));
         let product = self.id(new, 1)?.map(|product| dictionary.product(&product)).transpose()?;
@@ -274,111 +289,4 @@ impl<'r, 't> ChangedRow<'r, 't> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::postgres::names::Tables;
-    use crate::postgres::rows::pgoutput::{Relation, RelationColumn};
-    use crate::postgres::schema::keys::Identity;
-    use crate::postgres::schema::value_format::ValueFormat;
-    use dataflow::ids::Ids;
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-
-    fn decoder(which: SourceTable) -> RowDecoder {
-        let tables = Tables::default();
-        let names = tables.columns(which);
-        let key = if which == SourceTable::OrderItems { names.clone() } else { vec![names[0]] };
-        let kind = |name: &str| if name == "created_at" { 1184 } else { 25 };
-        let columns = names
-            .iter()
-            .map(|name| RelationColumn { name: name.as_bytes(), key: key.contains(name), kind: kind(name) })
-            .collect();
-        let relation = Relation { id: 1, schema: b"public", name: b"t", full: false, columns };
-        let key = key.into_iter().map(str::to_owned).collect();
-        let identity = Identity::by_key(1, key);
-        RowDecoder::new(&relation, which, &tables, &identity, &ValueFormat::default()).unwrap()
-    }
-
-    fn text(value: &str) -> TupleValue<'_> {
-        TupleValue::Text(value.as_bytes())
-    }
-
-    fn edits(
-        which: SourceTable,
-        old: Option<&[TupleValue<'_>]>,
-        new: Option<&[TupleValue<'_>]>,
-    ) -> (Vec<RowEdit>, Option<&'static str>) {
-        let dictionary = Dictionary::new(Ids::new([7; 16]));
-        let decoder = decoder(which);
-        let (old, new) = (old.map(|row| Tuple(row.to_vec())), new.map(|row| Tuple(row.to_vec())));
-        let mut edits = Vec::new();
-        let change = match (old.as_ref(), new.as_ref()) {
-            (old, Some(new)) => RowChange::Updated(old, new),
-            (Some(old), None) => RowChange::Deleted(old),
-            (None, None) => return (edits, None),
-        };
-        let row = ChangedRow { decoder: &decoder, change };
-        let fault = row.edits(&dictionary, &mut edits).err().map(|fault| fault.reason());
-        (edits, fault)
-    }
-
-    #[test]
-    fn a_row_that_is_wrong_is_gone_under_both_its_keys() {
-        let ids = Ids::new([7; 16]);
-        let old = [text("1"), TupleValue::Null, TupleValue::Null];
-        let new = [text("2"), TupleValue::Null, text("2024-01-01 00:00:00+00")];
-        let gone = vec![RowEdit::OrderDeleted(ids.order("1")), RowEdit::OrderDeleted(ids.order("2"))];
-        assert_eq!(edits(SourceTable::Orders, Some(&old), Some(&new)), (gone, Some("missing_field")));
-    }
-
-    #[test]
-    fn a_line_that_is_changed_is_told_from_one_that_is_new() {
-        let ids = Ids::new([7; 16]);
-        let (dictionary, decoder) = (Dictionary::new(Ids::new([7; 16])), decoder(SourceTable::OrderItems));
-        let line = |order: &'static str| Tuple(vec![text(order), text("lamp")]);
-        let (old, new) = (line("1"), line("2"));
-        let row = |order: &str| ids.row([order.as_bytes(), b"lamp"]);
-        let line = LineRow { order: ids.order("2"), product: dictionary.product("lamp").unwrap(), row: row("2") };
-        for (change, edit) in [
-            (RowChange::Inserted(&new), RowEdit::Line(line)),
-            (RowChange::Updated(None, &new), RowEdit::LineUpdated { from: row("2"), line }),
-            (RowChange::Updated(Some(&old), &new), RowEdit::LineUpdated { from: row("1"), line }),
-        ] {
-            let mut edits = Vec::new();
-            ChangedRow { decoder: &decoder, change }.edits(&dictionary, &mut edits).unwrap();
-            assert_eq!(edits, [edit]);
-        }
-    }
-
-    #[test]
-    fn what_was_not_sent_is_taken_from_the_key_before() {
-        let ids = Ids::new([7; 16]);
-        let (order, from) = (ids.order("2"), ids.order("1"));
-        let old = [text("1"), TupleValue::Null, TupleValue::Null];
-        let new = [text("2"), TupleValue::Kept, text("1970-01-01 00:00:01+00")];
-        let partly = RowEdit::PartialRow(Box::new(PartialRow::Order {
-            from,
-            order,
-            user: None,
-            at: Some(1000),
-            counts: Some(true),
-        }));
-        assert_eq!(edits(SourceTable::Orders, Some(&old), Some(&new)), (vec![partly], None));
-    }
-
-    proptest! {
-        #[test]
-        fn any_values_are_edits_or_a_fault(
-            old in proptest::option::of(vec(0..5usize, 0..4)), new in proptest::option::of(vec(0..5usize, 0..4))
-        ) {
-            let values = [TupleValue::Null, TupleValue::Kept, text("a"), text(""), TupleValue::Text(b"\xff")];
-            let row = |row: Option<Vec<usize>>| row.map(|row| row.into_iter().map(|at| values[at]).collect::<Vec<_>>());
-            let (old, new) = (row(old), row(new));
-            for which in SourceTable::ALL {
-                let (edits, fault) = edits(which, old.as_deref(), new.as_deref());
-                prop_assert!(edits.len() <= 2);
-                prop_assert!(new.is_some() || fault.is_none());
-            }
-        }
-    }
-}
+mod tests;

@@ -10,13 +10,26 @@ use crate::postgres::rows::category_sets::RowCategories;
 /// One change of one row, in keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RowEdit {
+    /// An order that is new, at least under its key.
     Order(OrderRow),
+    /// An order that was there before, under the same key.
+    OrderUpdated(OrderRow),
+    /// An order that cannot be used.
+    OrderRefused {
+        order: OrderKey,
+        is_new: bool,
+    },
     OrderDeleted(OrderKey),
     Line(LineRow),
     /// A line that was there before, under the key `from`.
     LineUpdated {
         from: RowKey,
         line: LineRow,
+    },
+    /// A line that was returned or cannot be used; `from`: its key before, if it was there before.
+    LineUnusable {
+        from: Option<RowKey>,
+        row: RowKey,
     },
     LineDeleted(RowKey),
     Product {
@@ -42,6 +55,7 @@ impl RowEdit {
         match self {
             RowEdit::Line(_)
             | RowEdit::LineUpdated { .. }
+            | RowEdit::LineUnusable { .. }
             | RowEdit::LineDeleted(_)
             | RowEdit::Truncate(SourceTable::OrderItems) => true,
             RowEdit::PartialRow(partly) => matches!(**partly, PartialRow::Line { .. }),

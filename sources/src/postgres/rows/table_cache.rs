@@ -4,6 +4,8 @@ mod counting;
 mod expiry;
 mod reading;
 mod transact;
+#[cfg(test)]
+mod unheld_tests;
 
 pub(crate) use expiry::sweep_every;
 
@@ -22,6 +24,7 @@ use crate::postgres::rows::first_seen::FirstSeen;
 use crate::postgres::rows::held_lines::HeldLines;
 use crate::postgres::rows::order_window::OrderWindow;
 use crate::postgres::rows::orphan_lines::OrphanLines;
+use crate::postgres::rows::unheld_rows::UnheldRows;
 use crate::refusals::Refusals;
 use crate::row_store::RowStore;
 
@@ -65,6 +68,8 @@ pub(crate) struct TableCache {
     pub(crate) strays: ChangeSet,
     /// Lines without an order.
     pub(crate) orphan_lines: OrphanLines,
+    /// Rows of the tables that are not among these.
+    pub(crate) unheld: UnheldRows,
 }
 
 impl TableCache {
@@ -80,6 +85,7 @@ impl TableCache {
             orphans: HashMap::default(),
             strays: ChangeSet::default(),
             orphan_lines: OrphanLines::default(),
+            unheld: UnheldRows::default(),
         }
     }
 
@@ -102,6 +108,7 @@ impl TableCache {
             None => {}
             Some(rows) if rows.fingerprint.is_some() => {
                 cache.hold(rows);
+                cache.unheld = UnheldRows::of_earlier_process();
                 cache.hold_products(&rows.catalogue);
             }
             // Read by a process that did not follow the log: their lines have no keys, and equal rows may be among them.

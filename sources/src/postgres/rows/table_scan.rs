@@ -65,6 +65,9 @@ pub(crate) trait RowSink {
 
     /// A line of an order.
     fn line(&mut self, line: LineRow);
+
+    /// A line that was returned or is refused, by its key if lines come with one.
+    fn unusable_line(&mut self, _: RowKey) {}
 }
 
 /// A row as it streams by.
@@ -107,11 +110,15 @@ impl<'r, 'c> CopiedRow<'r, 'c> {
 
     fn line(&self) -> Result<LineRow, RowIssue<'c>> {
         let (order, product) = (self.order()?, self.product(1)?);
-        let row = match self.source.key_at {
+        Ok(LineRow { order, product, row: self.key()? })
+    }
+
+    /// The key of a line.
+    fn key(&self) -> Result<RowKey, Fault<'c>> {
+        Ok(match self.source.key_at {
             Some(first) => self.dictionary.row(self.values_from(first)?),
             None => RowKey::NONE,
-        };
-        Ok(LineRow { order, product, row })
+        })
     }
 
     /// Hands the row to `sink`.
@@ -131,8 +138,14 @@ impl<'r, 'c> CopiedRow<'r, 'c> {
             }
             SourceTable::Orders => sink.order(self),
             SourceTable::OrderItems => {
-                let line = self.line()?;
-                if self.flag()? != Some(true) {
+                let read = self.line().and_then(|line| Ok((line, self.flag()? == Some(true))));
+                if !matches!(read, Ok((_, false)))
+                    && let Ok(row) = self.key()
+                {
+                    sink.unusable_line(row);
+                }
+                let (line, is_returned) = read?;
+                if !is_returned {
                     sink.line(line);
                 }
                 Ok(())

@@ -111,6 +111,7 @@ impl Follower {
         }
         let fingerprint = Some(self.resume.read(place, identity).fingerprint());
         self.swept = as_of;
+        self.has_fetched(server.now());
         let reading = Some(ReadingInfo { spoils: self.progress.spoils(), definitions: self.definitions });
         for which in SourceTable::ALL.into_iter().filter(|which| broken[*which as usize]) {
             self.miss(which);

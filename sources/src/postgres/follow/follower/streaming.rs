@@ -231,6 +231,9 @@ impl Follower {
             self.status.ignored(FUTURE);
         }
         self.cache.count_change(&change);
+        if let Some(reason) = self.cache.unheld.take_missing() {
+            self.want(reason);
+        }
         self.feed(server, change, Some(held))
     }
 
@@ -265,7 +268,7 @@ impl Follower {
         }
         let report = self.report();
         server.report(report);
-        Ok(())
+        self.fetch(at)
     }
 
     /// Removes orders that are kept no longer.

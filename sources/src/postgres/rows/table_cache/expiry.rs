@@ -59,6 +59,7 @@ impl TableCache {
             &mut change.lines,
         );
         self.orphans = orphans;
+        self.unheld.sweep(cutoff);
         self.forget_deleted(span, &mut change.catalogue);
         self.forget_category_sets();
         // What was refused long ago and comes again is worth another letter.

@@ -1,7 +1,9 @@
 //! A reading of all three tables: rows come one by one, and the difference to the rows held before is one change. A reading
 //! that is dropped before its end changes nothing.
 
-use dataflow::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
+use std::collections::HashSet;
+
+use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
 use dataflow::source_status::SourceStatus;
 use dataflow::tables::{LineRow, OrderRow, Placed};
 use dataflow::time::{Diff, Millis};
@@ -15,6 +17,7 @@ use crate::postgres::rows::first_seen::FirstSeen;
 use crate::postgres::rows::held_lines;
 use crate::postgres::rows::orphan_lines::OrphanLines;
 use crate::postgres::rows::table_scan::{CopiedRow, RowIssue, RowSink};
+use crate::postgres::rows::unheld_rows::UnusableRows;
 use crate::postgres::schema::layout::Layout;
 use crate::refusals::Refusals;
 use crate::row_store::{Difference, Refresh};
@@ -27,6 +30,7 @@ pub(crate) struct TableReading<'a> {
     catalogue: Option<Refresh<'a, ProductKey, CategorySet>>,
     category_sets: &'a mut CategorySets,
     first_seen: &'a mut FirstSeen,
+    unusable: UnusableRows,
     /// Orders have no time of their own.
     timeless: bool,
     span: OrderWindow,
@@ -40,6 +44,7 @@ pub(crate) struct ReadDifferences {
     orders: Vec<Difference<OrderKey, (UserKey, Placed)>>,
     lines: Vec<(LineRow, Diff)>,
     catalogue: Option<Vec<Difference<ProductKey, CategorySet>>>,
+    unusable: UnusableRows,
     span: OrderWindow,
     held: u64,
     alone: u64,
@@ -63,12 +68,19 @@ impl TableCache {
             catalogue.keep_by_row();
         }
         first_seen.begin();
+        let is_for_log = lines.is_by_key();
+        let unusable = UnusableRows {
+            orders: (reads_orders && is_for_log).then(Vec::new),
+            lines: (reads_lines && is_for_log).then(HashSet::default),
+            is_partial: false,
+        };
         let reading = TableReading {
             orders: reads_orders.then(|| orders.begin()),
             lines: reads_lines.then(|| lines.begin()),
             catalogue: reads_products.then(|| catalogue.begin()),
             category_sets,
             first_seen,
+            unusable,
             timeless: tables.orders.time == OrderTime::FirstSeen,
             span,
             held: 0,
@@ -79,7 +91,8 @@ impl TableCache {
 
     /// What a reading comes to, with the rows that an earlier process has left.
     pub(crate) fn take(&mut self, read: ReadDifferences, status: &SourceStatus) -> ChangeSet {
-        let ReadDifferences { orders, lines, catalogue, span, held, alone } = read;
+        let ReadDifferences { orders, lines, catalogue, unusable, span, held, alone } = read;
+        self.unheld.read(unusable, span.now);
         let mut change = std::mem::take(&mut self.strays);
         change.orders.extend(orders.into_iter().map(order_row));
         change.lines.extend(lines);
@@ -111,6 +124,7 @@ impl TableReading<'_> {
             orders: self.orders.map(Refresh::finish).unwrap_or_default(),
             lines: self.lines.map(held_lines::LinesReading::finish).unwrap_or_default(),
             catalogue: self.catalogue.map(Refresh::finish),
+            unusable: self.unusable,
             span: self.span,
             held: self.held,
             alone: self.alone,
@@ -126,18 +140,12 @@ impl RowSink for TableReading<'_> {
     }
 
     fn order<'c>(&mut self, row: &CopiedRow<'_, 'c>) -> Result<(), RowIssue<'c>> {
-        let (order, user) = (row.order()?, row.user()?);
-        let at = match row.created_at()? {
-            Some(at) => at,
-            None => self.first_seen.seen(order, self.span.now),
-        };
-        // An order whose time is known from here alone is held as long as the table has it, for the next process too.
-        if (self.timeless || at > self.span.cutoff())
-            && let Some(orders) = &mut self.orders
-        {
-            orders.seen(order, (user, Placed::new(at, row.counts()?)));
+        let order = row.order()?;
+        let taken = self.take_order(order, row);
+        if matches!(taken, Err(RowIssue::Refused(_))) {
+            self.unusable.order(order);
         }
-        if at > self.span.latest() { Err(RowIssue::Future) } else { Ok(()) }
+        taken
     }
 
     fn line(&mut self, line: LineRow) {
@@ -150,6 +158,27 @@ impl RowSink for TableReading<'_> {
         {
             lines.seen(line);
         }
+    }
+
+    fn unusable_line(&mut self, row: RowKey) {
+        self.unusable.line(row);
+    }
+}
+
+impl TableReading<'_> {
+    fn take_order<'c>(&mut self, order: OrderKey, row: &CopiedRow<'_, 'c>) -> Result<(), RowIssue<'c>> {
+        let user = row.user()?;
+        let at = match row.created_at()? {
+            Some(at) => at,
+            None => self.first_seen.seen(order, self.span.now),
+        };
+        // An order whose time is known from here alone is held as long as the table has it, for the next process too.
+        if (self.timeless || at > self.span.cutoff())
+            && let Some(orders) = &mut self.orders
+        {
+            orders.seen(order, (user, Placed::new(at, row.counts()?)));
+        }
+        if at > self.span.latest() { Err(RowIssue::Future) } else { Ok(()) }
     }
 }
 
