@@ -305,7 +305,7 @@ mod tests {
             read = read_again_after(read, FETCH_EVERY * 2_u32.pow(doublings));
         }
         (0..20).for_each(|_| {
-            read += FETCH_EVERY_MAX;
+            read += follower.pause;
             follower.want("another row is missing");
             follower.has_fetched(read);
         });
