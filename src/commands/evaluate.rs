@@ -16,6 +16,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use dataflow::rules::Rules;
 use recommend::{Fill, SourceName};
 
 use self::sources::ListMaker;
@@ -44,6 +45,13 @@ pub fn run(args: &EvaluateArgs, mut config: Config) -> anyhow::Result<ExitCode> 
         (None, Some(_), Some(_)) => bail!("--from is after --until"),
         (None, ..) => bail!("give --stream FILE, or --from TIME and --until TIME"),
     }
+}
+
+/// The rules of the graph that is asked. No list is made from features.
+fn rules(config: &Config) -> Rules {
+    let mut rules = config.rules.without_shadow();
+    rules.features.enabled = false;
+    rules
 }
 
 fn over_stream(config: &Config, lists: ListMaker, stream: &Path, out: &Path) -> anyhow::Result<ExitCode> {

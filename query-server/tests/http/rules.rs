@@ -226,7 +226,7 @@ fn what_cannot_be_a_rule_is_refused_with_the_nearest_name() {
     assert!(connection.get("/v1/rules").json()["rules"].as_array().unwrap().is_empty());
 }
 
-/// A shop with so many rules.
+/// A shop that already has this number of rules.
 fn with_rules(rules: usize) -> Shop {
     let shop = open(Shop::open());
     let text = RuleText { rule: "hide".into(), product: Some("tea".into()), ..RuleText::default() };

@@ -42,10 +42,7 @@ pub(super) struct Learner {
 
 impl Learner {
     pub(super) fn new(config: &Config, dictionary: Arc<Dictionary>, lists: ListMaker) -> Learner {
-        let mut rules = config.rules.without_shadow();
-        // No list is made from features.
-        rules.features.enabled = false;
-        let graph = SteppedGraph::new(rules, dictionary, config.dataflow.idle_merge_effort);
+        let graph = SteppedGraph::new(super::rules(config), dictionary, config.dataflow.idle_merge_effort);
         Learner { graph, closed: 0, given: 0, tallies: Tallies::new(lists.sources()), lists }
     }
 

@@ -55,9 +55,7 @@ impl Walk {
     /// An empty graph with these settings.
     pub(super) fn new(config: &Config) -> Walk {
         let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)));
-        let mut rules = config.rules.without_shadow();
-        rules.features.enabled = false;
-        let plan = Plan::finer(rules, dictionary.clone(), TICKS_PER_MS);
+        let plan = Plan::finer(super::rules(config), dictionary.clone(), TICKS_PER_MS);
         Walk {
             graph: SteppedGraph::of(plan, config.dataflow.idle_merge_effort),
             dictionary,
