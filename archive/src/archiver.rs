@@ -8,23 +8,27 @@
 //! store is away: what is not read stays in the topic. A request blocks the thread: with a store that hangs, partitions are read
 //! in the pauses between two requests.
 
+mod survey;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dataflow::backoff::Backoff;
 use dataflow::feed::Waker;
-use sources::kafka::upstream::PartitionId;
+use sources::kafka::upstream::{Ends, PartitionId};
 
-use crate::chain::Survey;
+use crate::chain::{Chain, Survey};
 use crate::file::FileError;
 use crate::log::Log;
 use crate::now::Now;
 use crate::partition::{Judgement, Partition};
 use crate::rate::Rate;
 use crate::settings::Settings;
-use crate::status::SharedStatus;
+use crate::status::{PartitionStatus, SharedStatus};
 use crate::store::{Store, StoreError};
+
+use survey::{Kept, LastRecords};
 
 /// How often partitions are looked up.
 const LOOK: Duration = Duration::from_secs(5);
@@ -68,7 +72,10 @@ pub struct Archiver<L: Log> {
     waker: Waker,
     status: SharedStatus,
     /// Where each partition of the archive ends; none until the archive has been surveyed.
-    ends: Option<BTreeMap<PartitionId, i64>>,
+    ends: Option<BTreeMap<PartitionId, Kept>>,
+    last_records: LastRecords,
+    /// The partitions that there are while the archive has not been surveyed.
+    unsurveyed: BTreeMap<PartitionId, Ends>,
     partitions: BTreeMap<PartitionId, Partition<L::Tail>>,
     rate: Rate,
     /// How many times partitions were read.
@@ -77,6 +84,9 @@ pub struct Archiver<L: Log> {
     /// When the next request to the store may be made.
     retry_at: Duration,
     look_at: Duration,
+    /// When topics that were made anew are looked for in the archive again.
+    release_at: Duration,
+    release_backoff: Backoff,
     /// When partitions were looked up last, and first, by the wall clock.
     looked_ms: u64,
     first_ms: Option<u64>,
@@ -98,12 +108,16 @@ impl<L: Log> Archiver<L> {
             waker: Waker::of_this_thread(),
             status,
             ends: None,
+            last_records: LastRecords::default(),
+            unsurveyed: BTreeMap::new(),
             partitions: BTreeMap::new(),
             rate,
             reads: 0,
             backoff: Backoff::new(PAUSE.0, PAUSE.1),
             retry_at: Duration::ZERO,
             look_at: Duration::ZERO,
+            release_at: Duration::ZERO,
+            release_backoff: Backoff::new(survey::PAUSE.0, survey::PAUSE.1),
             looked_ms: 0,
             first_ms: None,
             retention: BTreeMap::new(),
@@ -145,7 +159,7 @@ impl<L: Log> Archiver<L> {
         let begun = Instant::now();
         let reached = match self.ends {
             None => self.survey(),
-            Some(_) => self.write(&mut || begun.elapsed() < WRITING),
+            Some(_) => self.write(&mut || begun.elapsed() < WRITING).and_then(|()| self.release(now)),
         };
         match reached {
             Ok(()) => {
@@ -167,34 +181,19 @@ impl<L: Log> Archiver<L> {
         }
     }
 
-    /// Finds where each partition ends, and removes what is superfluous.
-    fn survey(&mut self) -> Result<(), StoreError> {
-        let mut ends = BTreeMap::new();
-        let mut foreign = 0;
-        for topic in self.log.topics() {
-            let survey = Survey::of(self.store.list(&format!("{topic}/"))?);
-            for name in &survey.foreign {
-                tracing::warn!(name, "archive: a file that is not of the archive is left alone");
-            }
-            foreign += survey.foreign.len() as u64;
-            for (id, chain) in survey.chains.into_iter().filter(|(id, _)| self.share.has(id)) {
-                for name in chain.superfluous() {
-                    tracing::info!(name, "archive: removing an unfinished or double file");
-                    self.store.remove(&name)?;
-                }
-                for range in chain.missing() {
-                    tracing::warn!(partition = %id, from = range.start(), to = range.end(), "archive: offsets are missing");
-                }
-                for range in chain.overlaps() {
-                    let (from, to) = range.into_inner();
-                    tracing::warn!(partition = %id, from, to, "archive: offsets are in several files: two archivers wrote here");
-                }
-                ends.extend(chain.next().map(|next| (id, next)));
-            }
+    /// Removes what is superfluous of a partition. A list is not made at one moment: a merging that goes on meanwhile may make files
+    /// seem superfluous, so a second list must have them too.
+    fn superfluous(&self, id: &PartitionId, chain: &Chain) -> Result<(), StoreError> {
+        let found = chain.superfluous();
+        if found.is_empty() {
+            return Ok(());
         }
-        self.status.update(|status| status.foreign = foreign);
-        self.ends = Some(ends);
-        self.look_at = Duration::ZERO;
+        let again = Survey::of(self.store.list(&format!("{}/", id.topic))?);
+        let still = again.chains.get(id).map(Chain::superfluous).unwrap_or_default();
+        for name in found.iter().filter(|name| still.contains(name)) {
+            tracing::info!(name, "archive: removing an unfinished file");
+            self.store.remove(name)?;
+        }
         Ok(())
     }
 
@@ -229,27 +228,37 @@ impl<L: Log> Archiver<L> {
         let looked = self.log.look();
         self.retention = looked.retention;
         self.log_troubles = looked.troubles.clone();
-        let Some(kept) = &self.ends else { return };
         let share = self.share;
+        let Some(kept) = &self.ends else {
+            self.unsurveyed = looked.ends;
+            return self.unsurveyed.retain(|id, _| share.has(id));
+        };
+        self.unsurveyed.clear();
         for (id, partition) in &mut self.partitions {
             if !looked.ends.contains_key(id) && looked.troubles.is_empty() {
                 partition.stop();
             }
         }
         for (id, ends) in looked.ends.into_iter().filter(|(id, _)| share.has(id)) {
-            let fresh = || Partition::new(id.clone(), kept.get(&id).copied().unwrap_or(ends.low), ends);
+            let fresh = || {
+                let kept = kept.get(&id).cloned().unwrap_or(Kept { next: ends.low, last: None });
+                Partition::new(id.clone(), kept.next, kept.last, ends)
+            };
             let partition = self.partitions.entry(id.clone()).or_insert_with(fresh);
             match partition.judge(ends, now.wall_ms) {
-                Ok(Judgement::Shorter) => continue,
+                Ok(Judgement::Withheld) => continue,
                 Ok(Judgement::Lost(lost)) => {
-                    tracing::error!(partition = %id, lost, "archive: records were deleted before they were archived");
-                    self.status.update(|status| status.lost += lost.unsigned_abs());
+                    let (lost_from, lost_to) = (lost.start, lost.end - 1);
+                    tracing::error!(
+                        partition = %id, lost_from, lost_to, "archive: records were deleted before they were archived"
+                    );
+                    self.status.update(|status| status.lost += (lost.end - lost.start).unsigned_abs());
                 }
                 Ok(Judgement::Sound) => {}
                 Err(error) => partition.reread(error),
             }
             if !partition.is_read() {
-                let tail = self.log.start(&id, partition.next(), &self.waker);
+                let tail = self.log.start(&id, partition.begins_at(), &self.waker);
                 partition.begin(tail);
             }
         }
@@ -300,8 +309,9 @@ impl<L: Log> Archiver<L> {
 
     fn report(&self, wall_ms: u64) {
         let memory: usize = self.partitions.values().map(Partition::memory).sum();
-        let partitions: BTreeMap<_, _> =
-            self.partitions.iter().map(|(id, partition)| (id.clone(), partition.status())).collect();
+        let read = self.partitions.iter().map(|(id, partition)| (id.clone(), partition.status()));
+        let unsurveyed = self.unsurveyed.iter().map(|(id, ends)| (id.clone(), PartitionStatus::unsurveyed(*ends)));
+        let partitions: BTreeMap<_, _> = unsurveyed.chain(read).collect();
         let mut troubles: Vec<String> = self.store_trouble.iter().cloned().collect();
         troubles.extend(self.log_troubles.iter().cloned());
         troubles.extend(self.partitions.values().filter_map(Partition::failure));
@@ -309,7 +319,7 @@ impl<L: Log> Archiver<L> {
             let warning = status.loss_warning(self.retention.get(&id.topic).copied(), wall_ms);
             troubles.extend(warning.map(|warning| format!("{id} will soon lose records: {warning}")));
         }
-        troubles.extend(self.unsurveyed(wall_ms));
+        troubles.extend(self.loss_before_survey(wall_ms));
         self.status.update(|status| {
             status.trouble = (!troubles.is_empty()).then(|| troubles.join("; "));
             status.partitions = partitions;
@@ -318,7 +328,7 @@ impl<L: Log> Archiver<L> {
     }
 
     /// While the archive cannot be surveyed, nothing is known of its partitions. Records may be lost all the same.
-    fn unsurveyed(&self, wall_ms: u64) -> Option<String> {
+    fn loss_before_survey(&self, wall_ms: u64) -> Option<String> {
         let age = Duration::from_millis(wall_ms.saturating_sub(self.first_ms.filter(|_| self.ends.is_none())?));
         let retention = self.retention.values().min().filter(|retention| age > **retention / 2)?;
         let (age, retention) = (age.as_secs(), retention.as_secs());

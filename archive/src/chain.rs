@@ -7,7 +7,7 @@
 //! - what is *unfinished*: parts whose closing file is missing, and files that were being written. Nobody has confirmed their
 //!   records, so they are removed, and the records are read again;
 //! - what is *double*: a complete segment whose whole range is in other segments of the chain. Merging leaves such segments
-//!   when it is killed after the merged segment has become durable. They are removed;
+//!   when it is killed after the merged segment has become durable. The next merging removes them, or the merged segment;
 //! - what is *missing*: offsets between two segments. The topic had deleted them before they were read, or somebody removed
 //!   files;
 //! - what *overlaps*: segments that share offsets, and neither of which is double. Two archivers that write to one place
@@ -105,11 +105,11 @@ impl Chain {
         })
     }
 
-    /// The names of all that may be removed. Of a double segment the closing file comes first: a removal that ends in between
-    /// leaves parts that count for nothing.
+    /// The names of the unfinished files of an archiver that has ended. What a merging writes or has left is within segments: only
+    /// a merging removes it, as it knows whether another one writes it now.
     pub(crate) fn superfluous(&self) -> Vec<String> {
-        let doubles = self.doubles.iter().flat_map(|segment| segment.files.iter().rev());
-        doubles.map(|file| file.name.to_string()).chain(self.unfinished.iter().cloned()).collect()
+        let merges: BTreeSet<&String> = self.unfinished_merges().collect();
+        self.unfinished.iter().filter(|name| !merges.contains(name)).cloned().collect()
     }
 }
 

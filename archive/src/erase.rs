@@ -2,17 +2,27 @@
 //!
 //! A file with such records is written again under its name, which replaces it at once, and states how many of its rows are gone.
 //! Ranges of offsets stay as they are: the names still form a chain. If that is interrupted, another run does the rest.
+//!
+//! Meanwhile another `erase` may run on a bucket, and a `compact` may merge; on a directory the lock prevents both. So a file is
+//! read with its version and replaced only if it still has that version: no run undoes what another has done. A version that was
+//! read and has no such records is *clean*. The archive is listed until all that is listed is clean: also double files, and parts of
+//! a merging that runs now or was killed. A `compact` that has read a file before it was written again takes back what it
+//! made of it; one that compares the versions before that has published its files, which the next list has.
+//! Segments after the survey's end are left: a running server would add them without an end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use sources::kafka::upstream::PartitionId;
 
-use crate::chain::{SegmentFile, Survey};
+use crate::chain::{Chain, Survey};
 use crate::file::{self, FileError, FileWriter, SegmentRows};
 use crate::name::{Hour, ObjectName};
 use crate::row::Row;
-use crate::store::{Store, StoreError};
+use crate::store::{Object, Store, StoreError, Version};
+
+/// How often files that have changed are looked at again.
+const ROUNDS: u32 = 50;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +47,9 @@ pub enum EraseError {
         /// The reason.
         reason: FileError,
     },
+    /// Another command does not stop to change files.
+    #[error("files were changed each time they were listed: erase again when nothing else works on the archive")]
+    Changing,
 }
 
 /// The kind of the events that record an erasure. They stay: a reader of older copies must know them.
@@ -65,25 +78,38 @@ impl UsersToErase {
         self.0.len()
     }
 
-    /// The erasures that an archived topic records.
+    /// The erasures that an archived topic records. The archive is listed again if a file of the survey is gone.
     ///
     /// # Errors
     /// When the store does not answer, or a file cannot be read.
     pub fn recorded(store: &dyn Store, survey: &Survey, topic: &str) -> Result<UsersToErase, EraseError> {
         let mut erasures = UsersToErase::default();
+        if erasures.add_recorded(store, survey, topic)? {
+            return Ok(erasures);
+        }
+        for _ in 0..ROUNDS {
+            if erasures.add_recorded(store, &Survey::of(store.list(&format!("{topic}/"))?), topic)? {
+                return Ok(erasures);
+            }
+        }
+        Err(EraseError::Changing)
+    }
+
+    /// Adds those that the files of a survey record. Returns whether all these files are there.
+    fn add_recorded(&mut self, store: &dyn Store, survey: &Survey, topic: &str) -> Result<bool, EraseError> {
         let chains = survey.chains.iter().filter(|(id, _)| *id.topic == *topic);
         for file in chains.flat_map(|(_, chain)| &chain.segments).flat_map(|segment| &segment.files) {
             let name = file.name.to_string();
-            let bytes = store.get(&name)?;
+            let Some((bytes, _)) = store.read(&name)? else { return Ok(false) };
             let read = file::read(file.name.format, bytes, |row| {
                 if let (Some(ERASURE), Some(user), Some(at)) = (row.event_type, &row.user_id, row.event_time) {
-                    erasures.add(user, at);
+                    self.add(user, at);
                 }
                 Ok::<(), FileError>(())
             });
             read.map_err(|reason| EraseError::File { name, reason })?;
         }
-        Ok(erasures)
+        Ok(true)
     }
 
     /// Whether a record in a file of this hour is to be removed.
@@ -103,48 +129,87 @@ impl UsersToErase {
     }
 }
 
-/// Removes all records of these users: those whose event or key names the user, and those that are no event and have the id
-/// anywhere in their bytes. `seen` is called with the size of each segment that has been read.
+/// Removes all records of these users up to the end of the survey: those whose event or key names the user, and those that are no
+/// event and have the id anywhere in their bytes. `seen` is called with the size of each file that has been read.
 ///
 /// # Errors
-/// When the store does not answer, or a file cannot be read. Whatever was done until then is whole.
+/// When the store does not answer, a file cannot be read, or files change all the time. Whatever was done until then is whole.
 pub fn erase(
     store: &dyn Store,
     survey: &Survey,
     erasures: &UsersToErase,
     mut seen: impl FnMut(u64),
 ) -> Result<Erased, EraseError> {
-    let mut erased = Erased::default();
+    let (mut erased, mut clean) = (Erased::default(), BTreeMap::new());
     if erasures.0.is_empty() {
         return Ok(erased);
     }
-    for (id, chain) in &survey.chains {
-        for segment in chain.segments.iter().chain(&chain.doubles) {
-            for file in &segment.files {
-                let removed = from_file(store, id, file, erasures)?;
-                erased.records += removed;
-                erased.files += u64::from(removed > 0);
+    let _lock = store.lock()?;
+    for _ in 0..ROUNDS {
+        let listed: BTreeMap<String, (u64, Version)> =
+            store.versions("")?.into_iter().map(|(object, version)| (object.name, (object.bytes, version))).collect();
+        let objects = listed.iter().map(|(name, (bytes, _))| Object { name: name.clone(), bytes: *bytes });
+        let mut is_clean = true;
+        for name in files(&Survey::of(objects), survey) {
+            let Some((bytes, version)) = listed.get(&name).filter(|(_, version)| clean.get(&name) != Some(version))
+            else {
+                continue;
+            };
+            is_clean = false;
+            let Some(parsed) = ObjectName::parse(&name) else {
+                // A killed command was writing it.
+                store.remove(&name)?;
+                continue;
+            };
+            match from_file(store, &parsed, erasures)? {
+                Outcome::Clean(version) => drop(clean.insert(name, version)),
+                Outcome::Written(removed) => {
+                    erased.records += removed;
+                    erased.files += 1;
+                }
+                Outcome::Changed => tracing::debug!(name, ?version, "archive: changed by another command"),
             }
-            seen(segment.bytes());
+            seen(*bytes);
+        }
+        if is_clean {
+            return Ok(erased);
         }
     }
-    Ok(erased)
+    Err(EraseError::Changing)
 }
 
-/// Writes a file again without the records to remove, if it has any; returns their number.
-fn from_file(
-    store: &dyn Store,
-    id: &PartitionId,
-    file: &SegmentFile,
-    erasures: &UsersToErase,
-) -> Result<u64, EraseError> {
-    let name = file.name.to_string();
-    let (removed, left) = without(id, &file.name, store.get(&name)?, erasures)
-        .map_err(|reason| EraseError::File { name: name.clone(), reason })?;
-    if let Some(left) = left {
-        store.put(&name, left)?;
+/// The names of the files that begin before the end of each partition in `until`, also of those that do not count. Files that an
+/// archiver is writing are not among them.
+fn files(survey: &Survey, until: &Survey) -> Vec<String> {
+    let mut names = BTreeSet::new();
+    for (id, chain) in &survey.chains {
+        let Some(end) = until.chains.get(id).and_then(Chain::next) else { continue };
+        let segments = chain.segments.iter().chain(&chain.doubles).filter(|segment| segment.first < end);
+        names.extend(segments.flat_map(|segment| &segment.files).map(|file| file.name.to_string()));
+        names.extend(chain.unfinished_merges().cloned());
     }
-    Ok(removed)
+    names.into_iter().collect()
+}
+
+/// What has become of a file.
+enum Outcome {
+    /// This version has no records to remove.
+    Clean(Version),
+    /// It was written again without so many records.
+    Written(u64),
+    /// Another command has changed or removed it.
+    Changed,
+}
+
+/// Writes a file again without the records to remove, if it has any.
+fn from_file(store: &dyn Store, file: &ObjectName, erasures: &UsersToErase) -> Result<Outcome, EraseError> {
+    let name = file.to_string();
+    let Some((bytes, version)) = store.read(&name)? else { return Ok(Outcome::Changed) };
+    let (removed, left) =
+        without(&file.id, file, bytes, erasures).map_err(|reason| EraseError::File { name: name.clone(), reason })?;
+    let Some(left) = left else { return Ok(Outcome::Clean(version)) };
+    let is_replaced = store.replace(&name, left, &version)?;
+    Ok(if is_replaced { Outcome::Written(removed) } else { Outcome::Changed })
 }
 
 /// The number of records to remove, and the file without them if there are any.
@@ -278,11 +343,10 @@ mod tests {
                 store.put(&format!("views/date=1970-01-01/hour={name}.{extension}"), file).unwrap();
             }
             let survey = Survey::of(store.list("").unwrap());
-            // The first run ends after the first file.
-            let mut first = survey.clone();
-            first.chains.get_mut(&id).unwrap().segments[0].files.truncate(1);
-            let erased = erase(&store, &first, &UsersToErase::of("ada"), |_| ()).unwrap();
-            assert_eq!(erased, Erased { records: 1, files: 1 });
+            // A run that ends after the first file.
+            let first = ObjectName::parse(&format!("views/date=1970-01-01/hour=00/0-0-6.part.{extension}")).unwrap();
+            let written = from_file(&store, &first, &UsersToErase::of("ada")).unwrap();
+            assert!(matches!(written, Outcome::Written(1)));
             for (user, records) in [("bob", 2), ("ada", 1)] {
                 let erased = erase(&store, &survey, &UsersToErase::of(user), |_| ()).unwrap();
                 assert_eq!(erased, Erased { records, files: records });

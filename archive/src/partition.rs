@@ -1,6 +1,9 @@
 //! One partition on its way into the archive: what is read, what is held, and what is durable.
 
+mod identity;
+
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +18,9 @@ use crate::row::LogRecord;
 use crate::segment::{OpenSegment, SealedSegment};
 use crate::settings::Settings;
 use crate::status::PartitionStatus;
+
+pub(crate) use identity::LastRecord;
+use identity::{Identity, Recognition};
 
 /// Bytes of records after which a partition lets others read.
 const TURN_BYTES: usize = 4 << 20;
@@ -45,6 +51,7 @@ pub(crate) struct Partition<T> {
     /// Since when, by the wall clock, records wait and none has become durable.
     waiting_since: Option<u64>,
     is_shrinking: bool,
+    recognition: Recognition,
     /// Why it cannot be read, until the next look.
     failure: Option<String>,
 }
@@ -53,15 +60,15 @@ pub(crate) struct Partition<T> {
 pub(crate) enum Judgement {
     /// It can be read on.
     Sound,
-    /// Its topic has deleted this many offsets before they were read.
-    Lost(i64),
-    /// It ends before the position.
-    Shorter,
+    /// Its topic has deleted these offsets before they were read.
+    Lost(Range<i64>),
+    /// Its topic is another one, or may be.
+    Withheld,
 }
 
 impl<T: LogTail> Partition<T> {
-    /// A partition that is read from `next` on.
-    pub(crate) fn new(id: PartitionId, next: i64, ends: Ends) -> Partition<T> {
+    /// A partition that is read from `next` on, and whose `last` archived record is known, or not.
+    pub(crate) fn new(id: PartitionId, next: i64, last: Option<LastRecord>, ends: Ends) -> Partition<T> {
         Partition {
             id,
             tail: None,
@@ -75,12 +82,30 @@ impl<T: LogTail> Partition<T> {
             ends,
             waiting_since: None,
             is_shrinking: false,
+            recognition: Recognition::new(last),
             failure: None,
         }
     }
 
-    pub(crate) fn next(&self) -> i64 {
-        self.next
+    /// Where reading begins: at the record that was read last, if the topic still has it, so that it is compared.
+    pub(crate) fn begins_at(&self) -> i64 {
+        self.comparable().unwrap_or(self.next)
+    }
+
+    /// The offset of the record that was read last, if the topic still has it.
+    fn comparable(&self) -> Option<i64> {
+        let Ends { low, high } = self.ends;
+        self.recognition.offset().filter(|at| (low..high.min(self.next)).contains(at))
+    }
+
+    /// Whether nothing is archived because the topic is another one, or may be.
+    pub(crate) fn is_withheld(&self) -> bool {
+        self.recognition.identity != Identity::Same
+    }
+
+    /// Whether all that was read is durable.
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.open.is_none() && self.sealed.is_empty()
     }
 
     pub(crate) fn is_read(&self) -> bool {
@@ -88,13 +113,31 @@ impl<T: LogTail> Partition<T> {
     }
 
     pub(crate) fn failure(&self) -> Option<String> {
-        self.failure.as_ref().map(|reason| format!("{} cannot be archived: {reason}", self.id))
+        let withheld = self.is_withheld().then(|| self.withheld());
+        let reason = withheld.as_ref().or(self.failure.as_ref())?;
+        Some(format!("{} cannot be archived: {reason}", self.id))
+    }
+
+    /// Why nothing is archived of a topic that is another one.
+    fn withheld(&self) -> String {
+        let (id, Ends { high, .. }, last) = (&self.id, self.ends, self.next - 1);
+        let seen = match self.recognition.offset() {
+            Some(at) if high > last => format!("it has another record at offset {at} than the archive"),
+            _ => format!("it ends at offset {high}, and the archive has read up to offset {last}"),
+        };
+        format!(
+            "{seen}: the topic was made anew, or its end was cut off. To archive what it holds now, move the directory {} of \
+             the archive away: within a minute or two, it is archived from its first record",
+            id.topic
+        )
     }
 
     pub(crate) fn status(&self) -> PartitionStatus {
         let Ends { low, high } = self.ends;
         let Partition { durable, next, is_shrinking, .. } = *self;
-        PartitionStatus { durable, next, end: high.max(next), low, is_shrinking, oldest_ms: self.oldest_ms() }
+        let is_withheld = self.is_withheld();
+        let end = if is_withheld { high } else { high.max(next) };
+        PartitionStatus { durable, next, end, low, is_withheld, is_shrinking, oldest_ms: self.oldest_ms() }
     }
 
     /// The time of the records that become durable next, or since when they wait.
@@ -105,29 +148,42 @@ impl<T: LogTail> Partition<T> {
 
     /// Compares the position with the partition's ends.
     pub(crate) fn judge(&mut self, ends: Ends, wall_ms: u64) -> Result<Judgement, FileError> {
-        self.is_shrinking |= ends.low > self.ends.low;
-        self.ends = ends;
-        let waits = ends.high > self.durable.max(ends.low);
+        let before = std::mem::replace(&mut self.ends, ends);
+        // In one topic the first offset never goes back.
+        let is_doubtful = ends.high < self.next || ends.low < before.low;
+        if is_doubtful && !self.is_withheld() {
+            self.recognition.identity = Identity::Doubtful;
+            self.is_shrinking = false;
+            self.failure = None;
+            tracing::warn!("archive: {} is not read: {}", self.id, self.withheld());
+            self.withhold()?;
+        }
+        self.is_shrinking |= ends.low > before.low;
+        let durable = if self.is_withheld() { ends.low } else { self.durable };
+        let waits = ends.high > durable.max(ends.low);
         self.waiting_since = waits.then(|| self.waiting_since.unwrap_or(wall_ms));
-        if ends.high < self.next {
-            self.stop();
-            self.failure = Some(format!(
-                "it ends at offset {}, and the archive has read up to offset {}: the topic was made anew, or its end was cut \
-                 off. To archive what it holds now, move the directory {} of the archive away",
-                ends.high,
-                self.next - 1,
-                self.id.topic
-            ));
-            return Ok(Judgement::Shorter);
+        match self.recognition.identity {
+            Identity::Doubtful if self.comparable().is_some() => return Ok(Judgement::Sound),
+            Identity::Doubtful | Identity::Another => {
+                self.stop();
+                return Ok(Judgement::Withheld);
+            }
+            Identity::Same => {}
         }
         if ends.low <= self.next {
             return Ok(Judgement::Sound);
         }
-        let lost = ends.low - self.next;
+        let lost = self.next..ends.low;
         self.stop();
         self.seal()?;
         (self.start, self.next) = (ends.low, ends.low);
         Ok(Judgement::Lost(lost))
+    }
+
+    /// Stops reading, and has all written that was read: it is of the topic before.
+    fn withhold(&mut self) -> Result<(), FileError> {
+        self.stop();
+        self.seal()
     }
 
     /// Reads with this tail from now on, or notes why that is impossible.
@@ -147,38 +203,35 @@ impl<T: LogTail> Partition<T> {
     pub(crate) fn read(&mut self, settings: &Settings, now: &Now) -> usize {
         let Some(mut tail) = self.tail.take() else { return 0 };
         let (mut bytes, mut failed) = (0, None);
-        tail.read(&mut |given| match given {
-            Given::End(end) => {
-                self.next = self.next.max(end);
-                true
+        tail.read(&mut |given| {
+            if !self.recognition.goes_on(&given) {
+                return false;
             }
-            Given::Failed(reason) => {
-                failed = Some(reason);
-                false
+            let record = match given {
+                Given::Record(record) => record,
+                Given::End(end) => {
+                    self.next = self.next.max(end);
+                    return true;
+                }
+                Given::Failed(reason) => {
+                    failed = Some(reason);
+                    return false;
+                }
+            };
+            let size = record.payload.map_or(0, <[u8]>::len) + record.key.map_or(0, <[u8]>::len) + RECORD_BYTES;
+            bytes += size;
+            if record.offset < self.next {
+                return bytes < TURN_BYTES;
             }
-            Given::Record(record) if record.offset < self.next => true,
-            Given::Record(record) => {
-                let size = record.payload.map_or(0, <[u8]>::len) + record.key.map_or(0, <[u8]>::len) + RECORD_BYTES;
-                bytes += size;
-                self.unchecked += size;
-                let taken = self.take(&record, settings, now).and_then(|()| {
-                    if self.unchecked >= CHECK_BYTES {
-                        self.unchecked = 0;
-                        // A low priority alone does not end a slice of some milliseconds that has begun.
-                        thread::yield_now();
-                        self.seal_large(settings)?;
-                    }
-                    Ok(())
-                });
-                match taken {
-                    Ok(()) => bytes < TURN_BYTES,
-                    Err(FileError(reason)) => {
-                        failed = Some(reason);
-                        // What was not written is read again.
-                        self.open = None;
-                        self.next = self.start;
-                        false
-                    }
+            self.unchecked += size;
+            match self.take_and_check(&record, settings, now) {
+                Ok(()) => bytes < TURN_BYTES,
+                Err(FileError(reason)) => {
+                    failed = Some(reason);
+                    // What was not written is read again.
+                    self.open = None;
+                    self.next = self.start;
+                    false
                 }
             }
         });
@@ -187,7 +240,25 @@ impl<T: LogTail> Partition<T> {
             self.stop();
             self.failure = failed;
         }
+        if self.recognition.identity == Identity::Another {
+            self.failure = None;
+            tracing::warn!("archive: {} is not read: {}", self.id, self.withheld());
+            self.withhold().unwrap_or_else(|error| self.reread(error));
+        }
         bytes
+    }
+
+    /// Takes a record, and looks at the size of the files from time to time.
+    fn take_and_check(&mut self, record: &LogRecord<'_>, settings: &Settings, now: &Now) -> Result<(), FileError> {
+        self.take(record, settings, now)?;
+        self.recognition.note(record);
+        if self.unchecked >= CHECK_BYTES {
+            self.unchecked = 0;
+            // A low priority alone does not end a slice of some milliseconds that has begun.
+            thread::yield_now();
+            self.seal_large(settings)?;
+        }
+        Ok(())
     }
 
     fn take(&mut self, record: &LogRecord<'_>, settings: &Settings, now: &Now) -> Result<(), FileError> {

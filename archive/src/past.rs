@@ -1,11 +1,12 @@
 //! The archive as the beginning of what is read: each partition in the order of its offsets.
 //!
 //! ```text
-//! replay:  listed once, at its start  ─▶ Archived    ┐
-//!                                                    ├─▶ reading: a thread a partition ─▶ records
+//! replay:  listed at its start, and   ─▶ Archived    ┐
+//!          again when a file is gone                 ├─▶ reading: a thread a partition ─▶ records
 //! server:  listed whenever it is asked ─▶ LiveArchive ┘
 //! ```
 
+mod lists;
 mod live;
 mod reading;
 #[cfg(test)]
@@ -22,12 +23,15 @@ use crate::chain::{Chain, Segment, Survey};
 use crate::settings::{Gaps, Settings};
 use crate::store::{Store, StoreError};
 
+use lists::{ListOfPartition, SharedList};
+use reading::Lists;
+
 pub use live::LiveArchive;
 
-/// An archive as it is when it is opened.
+/// An archive as it is when it is opened. Files may be merged meanwhile.
 pub struct Archived {
     store: Arc<dyn Store>,
-    survey: Survey,
+    list: Arc<SharedList>,
     gaps: Gaps,
 }
 
@@ -37,14 +41,14 @@ impl Archived {
     /// # Errors
     /// When the store does not answer.
     pub fn open(store: Arc<dyn Store>, settings: &Settings) -> Result<Archived, StoreError> {
-        let survey = Survey::of(store.list("")?);
-        Ok(Archived { store, survey, gaps: settings.gaps })
+        let list = Arc::new(SharedList::open(store.clone())?);
+        Ok(Archived { store, list, gaps: settings.gaps })
     }
 }
 
 impl Past for Archived {
     fn offsets(&self, id: &PartitionId, _: i64) -> Result<Option<PastOffsets>, PastError> {
-        offsets(self.survey.chains.get(id))
+        offsets(self.list.latest().survey.chains.get(id))
     }
 
     fn allows_gaps(&self) -> bool {
@@ -52,7 +56,8 @@ impl Past for Archived {
     }
 
     fn open(&self, id: &PartitionId, offsets: Range<i64>, waker: &Waker) -> Box<dyn PastRecords> {
-        reading::open(self.store.clone(), segments(&self.survey, id), offsets, waker, Arc::default())
+        let list = ListOfPartition::new(id.clone(), self.list.clone());
+        reading::open(self.store.clone(), list.segments(), offsets, waker, Lists::MadeHere(list))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sources::kafka::upstream::PartitionId;
+use sources::kafka::upstream::{Ends, PartitionId};
 
 /// The state of the archiver at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Status {
     pub lost: u64,
     /// Memory for files that are not written yet.
     pub memory_bytes: u64,
-    /// Files in the tree that are not of the archive, as of the start.
+    /// Files in the directory or bucket that are not of the archive, as of the start.
     pub foreign: u64,
 }
 
@@ -40,6 +40,8 @@ pub struct PartitionStatus {
     pub end: i64,
     /// The first offset that the partition still had then.
     pub low: i64,
+    /// Whether nothing is archived because the topic was made anew: it has none of the records in the archive.
+    pub is_withheld: bool,
     /// Whether the topic has deleted records since the start.
     pub is_shrinking: bool,
     /// The time of the oldest records that are not durable, or since when they wait, in milliseconds since the epoch.
@@ -47,10 +49,20 @@ pub struct PartitionStatus {
 }
 
 impl PartitionStatus {
+    /// A partition of which it is not known yet how much is in the archive: nothing, as far as is known.
+    pub(crate) fn unsurveyed(Ends { low, high }: Ends) -> PartitionStatus {
+        PartitionStatus { durable: low, next: low, end: high, low, ..PartitionStatus::default() }
+    }
+
     /// Offsets that are in the topic and not durable in the archive.
     #[must_use]
     pub fn lag(&self) -> i64 {
-        (self.end - self.durable.max(self.low)).max(0)
+        (self.end - self.archived().max(self.low)).max(0)
+    }
+
+    /// The offset up to which the records of the topic are durable.
+    fn archived(&self) -> i64 {
+        if self.is_withheld { self.low } else { self.durable }
     }
 
     /// Why records may soon be deleted before they are durable, in words: the oldest are older than half the age at which the
@@ -69,7 +81,7 @@ impl PartitionStatus {
                 "{lag} are not archived, the oldest for {age} s, and the topic deletes its records after {retention} s"
             ));
         }
-        let is_close = self.is_shrinking && self.durable - self.low < (self.end - self.low) / 10;
+        let is_close = self.is_shrinking && self.archived() - self.low < (self.end - self.low) / 10;
         is_close.then(|| format!("{lag} are not archived, and the topic deletes its oldest"))
     }
 }
@@ -93,6 +105,14 @@ impl SharedStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_record_of_a_topic_that_was_made_anew_is_archived() {
+        let status = PartitionStatus { durable: 300, next: 300, end: 250, low: 0, ..Default::default() };
+        assert_eq!(status.lag(), 0);
+        assert_eq!(PartitionStatus { is_withheld: true, ..status }.lag(), 250);
+        assert_eq!(PartitionStatus { is_withheld: true, end: 450, low: 100, ..status }.lag(), 350);
+    }
 
     #[test]
     fn a_loss_is_warned_of_before_it_happens() {

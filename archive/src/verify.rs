@@ -66,7 +66,9 @@ fn of_names(chain: &Chain) -> Report {
     let merged = chain.unfinished_merges().count();
     let double = merged + chain.doubles.iter().map(|segment| segment.files.len()).sum::<usize>();
     if double > 0 {
-        let note = format!("{double} double files of a merging, which the next start of a server or `compact` removes");
+        let note = format!(
+            "{double} double files of a merging that runs now or was interrupted; the next `compact` removes them"
+        );
         report.notes.push(note);
     }
     let unfinished = chain.unfinished.len() - merged;

@@ -154,7 +154,27 @@ fn offsets_that_neither_archive_nor_topic_has_are_named_and_skipped_only_if_that
     shop.wait_live();
     shop.wait_position(topic, 0, 700);
     shop.wait_position(topic, 1, 500);
-    assert_eq!(shop.source_view().accepted, 600 + 50 + 500);
+    let view = shop.source_view();
+    assert_eq!(view.accepted, 600 + 50 + 500);
+    let note = view.note.unwrap_or_default();
+    assert_eq!(note, "offsets that were deleted before they were read: a-hole/0 from 600 to 649");
+    shop.engine.stop().unwrap();
+}
+
+#[test]
+fn offsets_lost_beyond_the_end_of_the_archive_are_named_also_after_a_part_was_read_there() {
+    let (topic, dir) = ("lost-beyond", tempfile::tempdir().unwrap());
+    prepare(topic, dir.path());
+    BROKER.truncate(topic, 0, 640);
+    let resume =
+        |topic: &str, partition: i32| Some(Position { stream: topic.into(), partition, next: 50, fingerprint: None });
+    let shop = start(topic, Arc::new(Dir::new(dir.path())), Gaps::Refuse, Arc::new(resume));
+    shop.wait_live();
+    shop.wait_position(topic, 0, 700);
+    let view = shop.source_view();
+    assert_eq!(view.ignored["partition_restarted"], 1);
+    let note = view.note.unwrap_or_default();
+    assert_eq!(note, "offsets that were deleted before they were read: lost-beyond/0 from 600 to 639");
     shop.engine.stop().unwrap();
 }
 

@@ -134,7 +134,8 @@ impl Past for LiveArchive {
 
     fn open(&self, id: &PartitionId, offsets: Range<i64>, waker: &Waker) -> Box<dyn PastRecords> {
         let segments = lock(&self.listed).survey.as_ref().map(|survey| segments(survey, id)).unwrap_or_default();
-        reading::open(self.store.clone(), segments, offsets, waker, self.is_outdated.clone())
+        let lists = reading::Lists::MadeByReader(self.is_outdated.clone());
+        reading::open(self.store.clone(), segments, offsets, waker, lists)
     }
 }
 

@@ -19,7 +19,9 @@ use crate::chain::Segment;
 use crate::file::{self, FileError, SegmentSum};
 use crate::name::ObjectName;
 use crate::row::Row;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+
+use super::lists::{ListOfPartition, first_gone};
 
 /// Batches that are read ahead.
 const AHEAD: usize = 2;
@@ -31,6 +33,17 @@ const BATCH_BYTES: usize = 1 << 20;
 /// How often a file is asked for before reading fails, and the pauses in between.
 const ATTEMPTS: u32 = 5;
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// How many lists in a row show that a file is gone before reading fails. With each segment that is given, they count anew.
+const LISTS_MAX: u32 = 5;
+
+/// Who makes the list of the archive again when a file cannot be read.
+pub(super) enum Lists {
+    /// The reader, after reading has failed. Then this is set.
+    MadeByReader(Arc<AtomicBool>),
+    /// The thread that reads. If the file is gone, it goes on with the files that have its records now.
+    MadeHere(ListOfPartition),
+}
 
 /// From the thread to the reader.
 enum Message {
@@ -76,17 +89,18 @@ impl Batch {
     }
 }
 
-/// Starts to read the records of these segments at these offsets. `failed` is set when a file cannot be read.
+/// Starts to read the records of these segments at these offsets.
 pub(super) fn open(
     store: Arc<dyn Store>,
     segments: Vec<Segment>,
     offsets: Range<i64>,
     waker: &Waker,
-    failed: Arc<AtomicBool>,
+    lists: Lists,
 ) -> Box<dyn PastRecords> {
     let (send, messages) = sync_channel(AHEAD);
-    let reading = Reading { store, offsets, send, waker: waker.clone(), failed, batch: Batch::default() };
-    let spawned = thread::Builder::new().name("archive-past".into()).spawn(move || reading.run(&segments));
+    let (batch, lists_left) = (Batch::default(), LISTS_MAX);
+    let reading = Reading { store, offsets, send, waker: waker.clone(), lists, lists_left, batch };
+    let spawned = thread::Builder::new().name("archive-past".into()).spawn(move || reading.run(segments));
     let trouble = spawned.err().map(|error| format!("no thread to read the archive: {error}"));
     Box::new(PastReader { messages, batch: Batch::default(), given: 0, trouble })
 }
@@ -123,11 +137,13 @@ impl PastRecords for PastReader {
 /// The thread's side.
 struct Reading {
     store: Arc<dyn Store>,
-    /// The offsets that are given.
+    /// The offsets that are left to give.
     offsets: Range<i64>,
     send: SyncSender<Message>,
     waker: Waker,
-    failed: Arc<AtomicBool>,
+    lists: Lists,
+    /// How many more lists may show that a file is gone.
+    lists_left: u32,
     batch: Batch,
 }
 
@@ -137,6 +153,8 @@ enum Ended {
     Unwanted,
     /// A file cannot be read.
     Failed(String),
+    /// A file is gone, as a new list shows. Holds the error of reading it.
+    Gone(StoreError),
 }
 
 impl From<FileError> for Ended {
@@ -150,10 +168,16 @@ fn unreadable(name: &ObjectName, reason: &FileError) -> Ended {
 }
 
 impl Reading {
-    fn run(mut self, segments: &[Segment]) {
-        let Range { start, end } = self.offsets;
-        let mut wanted = segments.iter().filter(|segment| segment.last >= start && segment.first < end);
-        let read = wanted.try_for_each(|segment| self.segment(segment));
+    fn run(mut self, mut segments: Vec<Segment>) {
+        let read = loop {
+            match self.read(&segments) {
+                Err(Ended::Gone(error)) => match self.list_again(&segments, &error) {
+                    Ok(fresh) => segments = fresh,
+                    Err(reason) => break Err(Ended::Failed(reason)),
+                },
+                read => break read,
+            }
+        };
         // What was read before a failure is given before it.
         let read = match (read, self.pass_on()) {
             (Ok(()) | Err(Ended::Failed(_)), Err(unwanted)) => Err(unwanted),
@@ -162,13 +186,48 @@ impl Reading {
         let last = match read {
             Ok(()) => Message::End,
             Err(Ended::Failed(reason)) => {
-                self.failed.store(true, Ordering::Release);
+                if let Lists::MadeByReader(is_outdated) = &self.lists {
+                    is_outdated.store(true, Ordering::Release);
+                }
                 Message::Failed(reason)
             }
-            Err(Ended::Unwanted) => return,
+            Err(Ended::Unwanted | Ended::Gone(_)) => return,
         };
         // If the reader is gone, it does not need the end.
         let _ = self.send(last);
+    }
+
+    /// Gives the rows of all segments that are wanted.
+    fn read(&mut self, segments: &[Segment]) -> Result<(), Ended> {
+        for segment in segments {
+            if segment.last >= self.offsets.start && segment.first < self.offsets.end {
+                self.segment(segment)?;
+                self.offsets.start = segment.last + 1;
+                self.lists_left = LISTS_MAX;
+            }
+        }
+        Ok(())
+    }
+
+    /// The segments after a file of those `before` was gone, if they have the offsets that are left.
+    fn list_again(&mut self, before: &[Segment], error: &StoreError) -> Result<Vec<Segment>, String> {
+        let Lists::MadeHere(list) = &mut self.lists else { return Err(error.to_string()) };
+        let mut backoff = Backoff::new(PAUSE.0, PAUSE.1);
+        while self.lists_left > 0 {
+            self.lists_left -= 1;
+            let fresh = list.segments();
+            if first_gone(before, &fresh, &self.offsets).is_none() {
+                tracing::info!(%error, "the file was merged since the archive was listed: it was listed again");
+                return Ok(fresh);
+            }
+            // Files that are merged while the list is made may be missing in it.
+            thread::park_timeout(backoff.pause());
+            list.renew().map_err(|error| error.to_string())?;
+        }
+        Err(match first_gone(before, &list.segments(), &self.offsets) {
+            Some(gone) => format!("{error}; the archive does not have offset {gone} any more"),
+            None => format!("{error}; files of {LISTS_MAX} lists in a row were gone when they were opened"),
+        })
     }
 
     /// Gives the rows of a segment. Those of its parts, which are few, are held while those of the closing file pass. Nothing is
@@ -200,7 +259,7 @@ impl Reading {
         })
         .map_err(|ended| match ended {
             Ended::Failed(reason) => unreadable(&closing.name, &FileError(reason)),
-            Ended::Unwanted => Ended::Unwanted,
+            ended => ended,
         })?;
         self.give_held(&held, &mut order, i64::MAX)
     }
@@ -237,15 +296,28 @@ impl Reading {
         Ok(())
     }
 
-    fn get(&self, name: &ObjectName) -> Result<Bytes, Ended> {
+    fn get(&mut self, name: &ObjectName) -> Result<Bytes, Ended> {
         let (name, mut backoff) = (name.to_string(), Backoff::new(PAUSE.0, PAUSE.1));
-        let mut attempt = 1;
+        let (mut attempt, mut is_listed) = (1, false);
         loop {
-            match self.store.get(&name) {
+            let error = match self.store.get(&name) {
                 Ok(bytes) => return Ok(bytes),
-                Err(error) if attempt == ATTEMPTS => return Err(Ended::Failed(error.to_string())),
-                Err(_) => thread::park_timeout(backoff.pause()),
+                Err(error) => error,
+            };
+            if let Lists::MadeHere(list) = &mut self.lists
+                && (!is_listed || attempt == ATTEMPTS)
+            {
+                match list.still_has(&name) {
+                    Ok(true) => is_listed = true,
+                    Ok(false) => return Err(Ended::Gone(error)),
+                    // Asked again after the next attempt.
+                    Err(_) => {}
+                }
             }
+            if attempt == ATTEMPTS {
+                return Err(Ended::Failed(error.to_string()));
+            }
+            thread::park_timeout(backoff.pause());
             attempt += 1;
         }
     }

@@ -1,17 +1,24 @@
 //! A directory. A file is written under a name of its own, made durable, and renamed.
+//!
+//! A version is the file's identity with its time and size: a renamed file is another file. Between the comparison of a version and
+//! the renaming another process could rename too, so commands that replace files hold the lock of the directory.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs::{self, File, Metadata, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use bytes::Bytes;
 
-use super::{Object, Store, StoreError};
+use super::{Lock, Object, Store, StoreError, Version};
 use crate::name::UNFINISHED;
 
 /// Bytes that are written at a time. In between, threads of a higher priority that wait for the core get it.
 const PIECE_BYTES: usize = 1 << 18;
+
+/// The file whose lock is the lock of the archive. It is in no list, and stays when the lock ends.
+const LOCK: &str = ".vitrine-lock";
 
 /// A directory with its subdirectories. It is created when the first file is written.
 pub struct Dir {
@@ -33,7 +40,8 @@ impl Dir {
         })
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    /// Writes a file; one that is to be replaced must still have its version. Returns whether it had.
+    fn write(&self, name: &str, bytes: &[u8], replaced: Option<&Version>) -> io::Result<bool> {
         let path = self.root.join(name);
         let dir = path.parent().unwrap_or(&self.root);
         create(dir)?;
@@ -45,16 +53,41 @@ impl Dir {
             thread::yield_now();
         }
         file.sync_all()?;
+        if replaced.is_some() && found(fs::metadata(&path))?.map(|now| version(&now)).as_ref() != replaced {
+            fs::remove_file(&unfinished)?;
+            return Ok(false);
+        }
         fs::rename(&unfinished, &path)?;
-        sync(dir)
+        sync(dir)?;
+        Ok(true)
     }
 
-    fn walk(&self, dir: &Path, objects: &mut Vec<Object>) -> io::Result<()> {
-        let entries = match fs::read_dir(dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
-        };
+    fn open(&self, name: &str) -> io::Result<Option<(Bytes, Version)>> {
+        let Some(mut file) = found(File::open(self.root.join(name)))? else { return Ok(None) };
+        let metadata = file.metadata()?;
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+        file.read_to_end(&mut bytes)?;
+        Ok(Some((bytes.into(), version(&metadata))))
+    }
+
+    fn take_lock(&self) -> io::Result<Lock> {
+        let path = self.root.join(LOCK);
+        // Without the directory there is nothing to lock.
+        let Some(file) = found(File::options().create(true).append(true).open(path))? else { return Ok(Lock::none()) };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let archive = self.root.display();
+                tracing::warn!(%archive, "waiting until another `compact` or `erase` of this archive ends");
+                file.lock()?;
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        Ok(Lock(Some(file)))
+    }
+
+    fn walk(&self, dir: &Path, objects: &mut Vec<(Object, Version)>) -> io::Result<()> {
+        let Some(entries) = found(fs::read_dir(dir))? else { return Ok(()) };
         for entry in entries {
             let entry = entry?;
             let path = entry.path();
@@ -62,16 +95,27 @@ impl Dir {
                 self.walk(&path, objects)?;
                 continue;
             }
-            let bytes = match entry.metadata() {
-                Ok(metadata) => metadata.len(),
-                // Renamed or removed since the directory was read.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            };
+            // One that is not found was renamed or removed since the directory was read.
+            let Some(metadata) = found(entry.metadata())? else { continue };
             let name = path.strip_prefix(&self.root).unwrap_or(&path).to_string_lossy().into_owned();
-            objects.push(Object { name, bytes });
+            if name != LOCK {
+                objects.push((Object { name, bytes: metadata.len() }, version(&metadata)));
+            }
         }
         Ok(())
+    }
+}
+
+fn version(metadata: &Metadata) -> Version {
+    let (file, size) = (metadata.ino(), metadata.len());
+    Version(format!("{file}-{size}-{}.{:09}", metadata.mtime(), metadata.mtime_nsec()))
+}
+
+/// Takes a file that does not exist as none.
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
     }
 }
 
@@ -95,13 +139,11 @@ fn sync(dir: &Path) -> io::Result<()> {
 
 impl Store for Dir {
     fn list(&self, prefix: &str) -> Result<Vec<Object>, StoreError> {
-        let mut objects = Vec::new();
-        self.failed("list", prefix, self.walk(&self.root.join(prefix), &mut objects))?;
-        Ok(objects)
+        Ok(self.versions(prefix)?.into_iter().map(|(object, _)| object).collect())
     }
 
     fn put(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
-        self.failed("write", name, self.write(name, &bytes))
+        self.failed("write", name, self.write(name, &bytes, None)).map(drop)
     }
 
     fn get(&self, name: &str) -> Result<Bytes, StoreError> {
@@ -116,6 +158,24 @@ impl Store for Dir {
             Ok(()) => sync(path.parent().unwrap_or(&self.root)),
         };
         self.failed("remove", name, removed)
+    }
+
+    fn read(&self, name: &str) -> Result<Option<(Bytes, Version)>, StoreError> {
+        self.failed("read", name, self.open(name))
+    }
+
+    fn versions(&self, prefix: &str) -> Result<Vec<(Object, Version)>, StoreError> {
+        let mut objects = Vec::new();
+        self.failed("list", prefix, self.walk(&self.root.join(prefix), &mut objects))?;
+        Ok(objects)
+    }
+
+    fn replace(&self, name: &str, bytes: Bytes, version: &Version) -> Result<bool, StoreError> {
+        self.failed("write", name, self.write(name, &bytes, Some(version)))
+    }
+
+    fn lock(&self) -> Result<Lock, StoreError> {
+        self.failed("lock", LOCK, self.take_lock())
     }
 }
 
@@ -137,6 +197,39 @@ mod tests {
         store.remove("views/x/1").unwrap();
         store.remove("views/x/1").unwrap();
         assert!(store.get("views/x/1").unwrap_err().to_string().contains("cannot read"));
+    }
+
+    #[test]
+    fn a_file_is_replaced_only_if_nobody_else_replaced_or_removed_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Dir::new(dir.path());
+        assert_eq!(store.read("views/1"), Ok(None));
+        store.put("views/1", Bytes::from_static(b"one")).unwrap();
+        let (bytes, first) = store.read("views/1").unwrap().unwrap();
+        assert_eq!((bytes, store.versions("").unwrap().remove(0).1), ("one".into(), first.clone()));
+        assert_eq!(store.replace("views/1", Bytes::from_static(b"two"), &first), Ok(true));
+        assert_eq!(store.replace("views/1", Bytes::from_static(b"six"), &first), Ok(false));
+        assert_eq!(store.get("views/1").unwrap(), "two");
+        let (_, second) = store.read("views/1").unwrap().unwrap();
+        store.remove("views/1").unwrap();
+        assert_eq!(store.replace("views/1", Bytes::from_static(b"six"), &second), Ok(false));
+        assert_eq!(store.list(""), Ok(vec![]), "it stays removed, and nothing unfinished is left");
+    }
+
+    #[test]
+    fn one_command_at_a_time_holds_the_lock_and_no_list_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Dir::new(dir.path().join("archive"));
+        drop(store.lock().unwrap());
+        assert!(!dir.path().join("archive").exists(), "a directory that does not exist is not made");
+        store.put("views/1", Bytes::new()).unwrap();
+        let held = store.lock().unwrap();
+        let again = File::open(dir.path().join("archive").join(LOCK)).unwrap();
+        assert!(matches!(again.try_lock(), Err(TryLockError::WouldBlock)));
+        store.put("views/2", Bytes::new()).unwrap();
+        drop(held);
+        again.try_lock().unwrap();
+        assert_eq!(store.list("").unwrap().len(), 2);
     }
 
     #[test]

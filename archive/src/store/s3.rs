@@ -10,10 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
-use object_store::{ClientOptions, Error, ObjectStore, ObjectStoreExt as _, RetryConfig};
+use object_store::{
+    ClientOptions, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, RetryConfig, UpdateVersion,
+};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{Object, Store, StoreError};
+use super::{Lock, Object, Store, StoreError, Version};
 use crate::settings::Settings;
 
 /// How many times the time limit of a request a list may take: it consists of many requests.
@@ -139,17 +141,7 @@ fn words(error: &Error) -> String {
 
 impl Store for Bucket {
     fn list(&self, prefix: &str) -> Result<Vec<Object>, StoreError> {
-        use futures_util::TryStreamExt as _;
-        let skipped = if self.prefix.is_empty() { 0 } else { self.prefix.len() + 1 };
-        self.ask("list", prefix, |client| async move {
-            let place = self.path(prefix)?;
-            let objects = client.list(Some(&place).filter(|place| !place.as_ref().is_empty()));
-            let objects = objects.map_ok(|object| Object {
-                name: object.location.as_ref().get(skipped..).unwrap_or_default().to_owned(),
-                bytes: object.size,
-            });
-            objects.try_collect().await
-        })
+        Ok(self.versions(prefix)?.into_iter().map(|(object, _)| object).collect())
     }
 
     fn put(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
@@ -171,4 +163,64 @@ impl Store for Bucket {
             }
         })
     }
+
+    fn read(&self, name: &str) -> Result<Option<(Bytes, Version)>, StoreError> {
+        self.ask("read", name, |client| async move {
+            let found = match client.get(&self.path(name)?).await {
+                Err(Error::NotFound { .. }) => return Ok(None),
+                other => other?,
+            };
+            let version = version(found.meta.e_tag.as_deref());
+            Ok(Some((found.bytes().await?, version)))
+        })
+    }
+
+    fn versions(&self, prefix: &str) -> Result<Vec<(Object, Version)>, StoreError> {
+        use futures_util::TryStreamExt as _;
+        let skipped = if self.prefix.is_empty() { 0 } else { self.prefix.len() + 1 };
+        self.ask("list", prefix, |client| async move {
+            let place = self.path(prefix)?;
+            let objects = client.list(Some(&place).filter(|place| !place.as_ref().is_empty()));
+            let objects = objects.map_ok(|object| {
+                let name = object.location.as_ref().get(skipped..).unwrap_or_default().to_owned();
+                (Object { name, bytes: object.size }, version(object.e_tag.as_deref()))
+            });
+            objects.try_collect().await
+        })
+    }
+
+    fn replace(&self, name: &str, bytes: Bytes, expected: &Version) -> Result<bool, StoreError> {
+        self.ask("write", name, |client| async move {
+            let path = self.path(name)?;
+            let tag = UpdateVersion { e_tag: Some(format!("\"{}\"", expected.0)), version: None };
+            let condition = PutOptions::from(PutMode::Update(tag));
+            match client.put_opts(&path, bytes.clone().into(), condition).await {
+                Ok(_) => return Ok(true),
+                Err(Error::Precondition { .. } | Error::NotFound { .. }) => return Ok(false),
+                Err(error) if !is_unconditional(&error) => return Err(error),
+                Err(_) => {}
+            }
+            match client.head(&path).await {
+                Ok(now) if version(now.e_tag.as_deref()) == *expected => {
+                    client.put(&path, bytes.into()).await.map(|_| true)
+                }
+                Ok(_) | Err(Error::NotFound { .. }) => Ok(false),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    fn lock(&self) -> Result<Lock, StoreError> {
+        Ok(Lock::none())
+    }
+}
+
+/// The version that a store states. Stores differ in the quotes around it.
+fn version(tag: Option<&str>) -> Version {
+    Version(tag.unwrap_or_default().replace('"', ""))
+}
+
+/// Whether a store has no conditional writes. There, the version is compared just before the write.
+fn is_unconditional(error: &Error) -> bool {
+    matches!(error, Error::NotImplemented { .. }) || words(error).contains("NotImplemented")
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 
-use archive::store::{Dir, Object, Store, StoreError};
+use archive::store::{Dir, Lock, Object, Store, StoreError, Version};
 use bytes::Bytes;
 
 pub(crate) struct FaultyStore {
@@ -98,5 +98,21 @@ impl Store for FaultyStore {
 
     fn remove(&self, name: &str) -> Result<(), StoreError> {
         self.dir.remove(name)
+    }
+
+    fn read(&self, name: &str) -> Result<Option<(Bytes, Version)>, StoreError> {
+        self.dir.read(name)
+    }
+
+    fn versions(&self, prefix: &str) -> Result<Vec<(Object, Version)>, StoreError> {
+        self.dir.versions(prefix)
+    }
+
+    fn replace(&self, name: &str, bytes: Bytes, version: &Version) -> Result<bool, StoreError> {
+        self.dir.replace(name, bytes, version)
+    }
+
+    fn lock(&self) -> Result<Lock, StoreError> {
+        self.dir.lock()
     }
 }

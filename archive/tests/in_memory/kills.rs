@@ -363,7 +363,7 @@ fn a_topic_that_was_made_anew_is_not_mixed_with_the_old_one() {
     history.log.complete();
     history.finish();
     let before = history.archived();
-    history.log.recreate(1);
+    history.log.recreate(1, 5);
     let status = SharedStatus::default();
     let mut archiver =
         Archiver::new(history.settings.clone(), Share::ALL, history.store.clone(), history.log.clone(), status.clone());

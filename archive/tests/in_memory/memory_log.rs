@@ -160,12 +160,20 @@ impl MemoryLog {
         lost.unsigned_abs()
     }
 
-    /// Another topic of the same name, with fewer records.
-    pub(crate) fn recreate(&self, partition: i32) {
+    /// Another topic of the same name, with these many records. With more records it is the same other topic, which has grown.
+    pub(crate) fn recreate(&self, partition: i32, count: i64) {
         let mut partitions = self.partitions.lock().expect("no holder of this lock panics");
         let (mut dice, mut clock) = (Dice::new(9), START_MS);
-        let records: Vec<Record> = (0..5).map(|offset| record(&mut dice, offset, &mut clock)).collect();
-        partitions.insert(partition, Partition { visible: 5, end: 5, low: 0, records });
+        let records: Vec<Record> = (0..count).map(|offset| record(&mut dice, offset, &mut clock)).collect();
+        partitions.insert(partition, Partition { visible: records.len(), end: count, low: 0, records });
+    }
+
+    /// The last `count` records of a partition are not visible for a while.
+    pub(crate) fn hide(&self, partition: i32, count: usize) {
+        let mut partitions = self.partitions.lock().expect("no holder of this lock panics");
+        let partition = partitions.get_mut(&partition).expect("a partition");
+        partition.visible = partition.records.len() - count;
+        partition.end = partition.records[partition.visible].offset;
     }
 
     /// All records by partition and offset.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use archive::store::{Object, Store, StoreError};
+use archive::store::{Lock, Object, Store, StoreError, Version};
 use bytes::Bytes;
 use harness::Dice;
 
@@ -11,7 +11,10 @@ use harness::Dice;
 pub(crate) struct MemoryStore(Mutex<State>);
 
 struct State {
-    objects: BTreeMap<String, Bytes>,
+    /// Each with its version.
+    objects: BTreeMap<String, (Bytes, u64)>,
+    /// How many objects were written.
+    written: u64,
     dice: Dice,
     /// Changing requests until the kill.
     left: Option<u64>,
@@ -22,7 +25,7 @@ struct State {
 
 impl Default for State {
     fn default() -> Self {
-        State { objects: BTreeMap::new(), dice: Dice::new(1), left: None, killed: false, fail_one_in: 0 }
+        State { objects: BTreeMap::new(), written: 0, dice: Dice::new(1), left: None, killed: false, fail_one_in: 0 }
     }
 }
 
@@ -64,6 +67,11 @@ impl MemoryStore {
 }
 
 impl State {
+    fn write(&mut self, name: &str, bytes: Bytes) {
+        self.written += 1;
+        self.objects.insert(name.to_owned(), (bytes, self.written));
+    }
+
     fn fate(&mut self, changes: bool) -> Fate {
         if self.killed {
             return Fate::Undone;
@@ -93,26 +101,21 @@ fn answer<T>(fate: Fate, doing: &'static str, name: &str, done: T) -> Result<T, 
 
 impl Store for MemoryStore {
     fn list(&self, prefix: &str) -> Result<Vec<Object>, StoreError> {
-        let mut state = self.0.lock().expect("no holder of this lock panics");
-        let found = state.objects.iter().filter(|(name, _)| name.starts_with(prefix));
-        let found = found.map(|(name, bytes)| Object { name: name.clone(), bytes: bytes.len() as u64 }).collect();
-        answer(state.fate(false), "list", prefix, found)
+        Ok(self.versions(prefix)?.into_iter().map(|(object, _)| object).collect())
     }
 
     fn put(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
         let mut state = self.0.lock().expect("no holder of this lock panics");
         let fate = state.fate(true);
         if fate != Fate::Undone {
-            state.objects.insert(name.to_owned(), bytes);
+            state.write(name, bytes);
         }
         answer(fate, "write", name, ())
     }
 
     fn get(&self, name: &str) -> Result<Bytes, StoreError> {
-        let mut state = self.0.lock().expect("no holder of this lock panics");
-        let bytes = state.objects.get(name).cloned();
-        let fate = if bytes.is_some() { state.fate(false) } else { Fate::Undone };
-        answer(fate, "read", name, bytes.unwrap_or_default())
+        let missing = || StoreError { doing: "read", name: name.to_owned(), reason: "503".into() };
+        self.read(name)?.map(|(bytes, _)| bytes).ok_or_else(missing)
     }
 
     fn remove(&self, name: &str) -> Result<(), StoreError> {
@@ -122,5 +125,35 @@ impl Store for MemoryStore {
             state.objects.remove(name);
         }
         answer(fate, "remove", name, ())
+    }
+
+    fn read(&self, name: &str) -> Result<Option<(Bytes, Version)>, StoreError> {
+        let mut state = self.0.lock().expect("no holder of this lock panics");
+        let found = state.objects.get(name).map(|(bytes, version)| (bytes.clone(), Version(version.to_string())));
+        answer(state.fate(false), "read", name, found)
+    }
+
+    fn versions(&self, prefix: &str) -> Result<Vec<(Object, Version)>, StoreError> {
+        let mut state = self.0.lock().expect("no holder of this lock panics");
+        let found =
+            state.objects.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(name, (bytes, version))| {
+                (Object { name: name.clone(), bytes: bytes.len() as u64 }, Version(version.to_string()))
+            });
+        let found = found.collect();
+        answer(state.fate(false), "list", prefix, found)
+    }
+
+    fn replace(&self, name: &str, bytes: Bytes, version: &Version) -> Result<bool, StoreError> {
+        let mut state = self.0.lock().expect("no holder of this lock panics");
+        let fate = state.fate(true);
+        let is_same = state.objects.get(name).is_some_and(|(_, now)| now.to_string() == version.0);
+        if is_same && fate != Fate::Undone {
+            state.write(name, bytes);
+        }
+        answer(fate, "write", name, is_same)
+    }
+
+    fn lock(&self) -> Result<Lock, StoreError> {
+        Ok(Lock::none())
     }
 }

@@ -90,7 +90,15 @@ fn objects_are_written_listed_read_and_removed() {
     assert_eq!(store.list("views/").expect("a list"), [Object { name: name.into(), bytes: 6 }]);
     assert_eq!(names(store.list("").expect("a list")), [name, "views2/x"]);
     assert_eq!(store.get(name).expect("it is there"), "second");
+    let (bytes, version) = store.read(name).expect("the bucket answers").expect("it is there");
+    assert_eq!((bytes, &store.versions("views/").expect("a list")[0].1), ("second".into(), &version));
+    assert!(store.replace(name, "third".into(), &version).expect("the bucket answers"));
+    assert!(!store.replace(name, "fourth".into(), &version).expect("the bucket answers"), "it has another version");
+    let (bytes, version) = store.read(name).expect("the bucket answers").expect("it is there");
+    assert_eq!(bytes, "third");
     store.remove(name).expect("it is removed");
+    assert!(!store.replace(name, "fourth".into(), &version).expect("the bucket answers"), "it stays removed");
+    assert_eq!(store.read(name), Ok(None));
     store.remove(name).expect("it was not there");
     assert!(store.get(name).is_err());
 

@@ -27,6 +27,8 @@ pub(super) struct Kept {
 pub(super) struct Joined {
     /// The offsets to read from the archive first, if any.
     pub(super) archived: Option<Range<i64>>,
+    /// Offsets among them that the archive lacks, and the topic as well.
+    pub(super) lacking: Vec<Range<i64>>,
     /// The offset at which the topic follows.
     pub(super) in_topic: i64,
 }
@@ -34,12 +36,19 @@ pub(super) struct Joined {
 impl Joined {
     /// The topic alone, from this offset on.
     pub(super) fn topic(in_topic: i64) -> Joined {
-        Joined { archived: None, in_topic }
+        Joined { archived: None, lacking: vec![], in_topic }
     }
 
     /// The first offset that is read.
     pub(super) fn first(&self) -> i64 {
         self.archived.as_ref().map_or(self.in_topic, |archived| archived.start)
+    }
+
+    /// The offsets from `next` on that are passed over. Those after the archive's last are not among them: they are when reading
+    /// has come there, as the archive may have grown by then.
+    pub(super) fn lost_after(&self, next: i64) -> Vec<Range<i64>> {
+        let before = Some(next..self.first()).filter(|before| !before.is_empty());
+        before.into_iter().chain(self.lacking.iter().cloned()).collect()
     }
 
     /// Names the first offset of a partition that is read from its beginning, with an archive, if records before it are gone.
@@ -127,15 +136,18 @@ pub(super) fn join(
     // What the archive lacks and the topic has is read from the topic, and so is all that follows.
     let end = beyond.first().map_or(archived.end, |gap| gap.start);
     let outside = [first..archived.start.min(low), end.max(first)..low];
-    let mut gaps = inside.into_iter().map(|gap| gap.start.max(first)..gap.end).chain(outside);
-    if let Some(gap) = gaps.find(|gap| !gap.is_empty() && !past.allows_gaps()) {
+    let lacking: Vec<_> = inside.into_iter().map(|gap| gap.start.max(first)..gap.end).collect();
+    if let Some(gap) = lacking.iter().cloned().chain(outside).find(|gap| !gap.is_empty() && !past.allows_gaps()) {
         return Err(JoinError::Gap { partition, from: gap.start, to: gap.end - 1 });
     }
     if archived.start > first.max(low) {
         return Ok(topic);
     }
     let read = first.max(archived.start)..end;
-    Ok(Joined { in_topic: end.max(low), archived: (!read.is_empty()).then_some(read) })
+    Ok(match read.is_empty() {
+        true => Joined::topic(end.max(low)),
+        false => Joined { in_topic: end.max(low), archived: Some(read), lacking },
+    })
 }
 
 #[cfg(test)]
@@ -172,7 +184,7 @@ mod tests {
     }
 
     fn both(archived: Range<i64>, in_topic: i64) -> Result<Joined, JoinError> {
-        Ok(Joined { archived: Some(archived), in_topic })
+        Ok(Joined { archived: Some(archived), lacking: vec![], in_topic })
     }
 
     fn gap(from: i64, to: i64) -> Result<Joined, JoinError> {
@@ -217,11 +229,28 @@ mod tests {
         assert_eq!(lacking(None, 12, false), gap(10, 11));
         assert_eq!(lacking(None, 12, true), both(0..10, 12));
         assert_eq!(lacking(None, 20, false), gap(10, 14));
-        assert_eq!(lacking(None, 20, true), both(0..30, 30));
+        let passed_over = Joined { archived: Some(0..30), lacking: std::iter::once(10..15).collect(), in_topic: 30 };
+        assert_eq!(lacking(None, 20, true), Ok(passed_over));
         assert_eq!(lacking(kept(15, true), 20, false), both(15..30, 30));
         assert_eq!(lacking(kept(35, true), 40, false), both(35..50, 50));
         assert_eq!(lacking(kept(32, true), 40, false), gap(32, 34));
         assert_eq!(lacking(kept(32, true), 34, false), gap(32, 33));
+    }
+
+    #[test]
+    fn the_offsets_that_are_passed_over_are_known_when_reading_comes_there() {
+        let lost = |range, missing: Option<Range<i64>>, next, low| {
+            let archived = PastOffsets { range, missing: missing.into_iter().collect() };
+            let joined =
+                join(Some(&Having(Ok(Some(archived)), true)), &id(), kept(next, true), Ends { low, high: 300 });
+            let lost = joined.unwrap().lost_after(next);
+            lost.into_iter().map(|lost| (lost.start, lost.end)).collect::<Vec<_>>()
+        };
+        assert_eq!(lost(0..150, None, 50, 190), vec![], "the archive may have them when it has been read");
+        assert_eq!(lost(0..150, None, 150, 190), [(150, 190)]);
+        assert_eq!(lost(60..250, Some(150..190), 50, 190), [(50, 60), (150, 190)]);
+        assert_eq!(lost(0..250, Some(150..190), 170, 200), [(170, 190)]);
+        assert_eq!(lost(0..250, None, 170, 200), vec![]);
     }
 
     #[test]

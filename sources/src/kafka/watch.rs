@@ -14,6 +14,7 @@ mod begin;
 mod beginnings;
 mod brokers;
 mod ends;
+mod losses;
 mod read_again;
 mod reread;
 mod topics;
@@ -37,6 +38,7 @@ use super::upstream::{TopicLookup, Unanswered, Upstream};
 
 use absence::Absence;
 use beginnings::Beginnings;
+use losses::Losses;
 use read_again::ReadAgain;
 use tracked::Tracked;
 
@@ -93,6 +95,7 @@ pub(super) struct Watcher<U: Upstream> {
     absence: Absence,
     read_again: ReadAgain,
     beginnings: Beginnings,
+    losses: Losses,
 }
 
 impl<U: Upstream> Drop for Watcher<U> {
@@ -123,6 +126,7 @@ impl<U: Upstream> Watcher<U> {
             absence: Absence::default(),
             read_again: ReadAgain::default(),
             beginnings: Beginnings::default(),
+            losses: Losses::default(),
         }
     }
 
@@ -340,13 +344,17 @@ impl<U: Upstream> Watcher<U> {
                     self.note();
                 }
             }
-            Judgement::Expired { lost } => tracing::warn!(
-                topic,
-                partition,
-                lost_from = lost.start,
-                lost_to = lost.end,
-                "records were deleted before they were read: reading continues at the first record that is left"
-            ),
+            Judgement::Expired { lost } => {
+                tracing::warn!(
+                    topic,
+                    partition,
+                    lost_from = lost.start,
+                    lost_to = lost.end - 1,
+                    "records were deleted before they were read: reading continues at the first record that is left"
+                );
+                self.losses.add(id, lost.clone());
+                self.note();
+            }
         }
         if *judgement != Judgement::Interrupted {
             self.parts.status.ignored("partition_restarted");
@@ -355,7 +363,8 @@ impl<U: Upstream> Watcher<U> {
 
     /// Reports in the status what is worth knowing of the records since the start.
     fn note(&self) {
-        let notes = self.read_again.in_words().into_iter().chain(self.beginnings.in_words());
+        let notes =
+            [self.read_again.in_words(), self.beginnings.in_words(), self.losses.in_words()].into_iter().flatten();
         self.parts.status.note(notes.collect::<Vec<_>>().join("; "));
     }
 

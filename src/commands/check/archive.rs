@@ -63,7 +63,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::sync::Mutex;
 
-    use archive::store::Object;
+    use archive::store::{Lock, Object, Version};
     use bytes::Bytes;
 
     use super::*;
@@ -89,6 +89,22 @@ mod tests {
         fn remove(&self, name: &str) -> Result<(), StoreError> {
             self.0.lock().expect("one thread").remove(name);
             Ok(())
+        }
+
+        fn read(&self, name: &str) -> Result<Option<(Bytes, Version)>, StoreError> {
+            self.get(name).map(|bytes| Some((bytes, Version(String::new()))))
+        }
+
+        fn versions(&self, _: &str) -> Result<Vec<(Object, Version)>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn replace(&self, _: &str, _: Bytes, _: &Version) -> Result<bool, StoreError> {
+            Ok(false)
+        }
+
+        fn lock(&self) -> Result<Lock, StoreError> {
+            Ok(Lock::none())
         }
     }
 

@@ -79,13 +79,15 @@ impl<U: Upstream> Watcher<U> {
         let kept = Kept { next, is_confirmed: is_read };
         let judged = if is_read { next.max(ends.low) } else { ends.low };
         match self.join(id, Some(kept), judged, ends) {
-            Some(joined) => self.go_on(id, &joined, ends),
+            Some(joined) => self.go_on(id, next, &joined, ends),
             None => self.tracked.get_mut(id).expect("it was tracked above").asks_archive = true,
         }
     }
 
     /// Commands that a tracked partition is read from there.
-    pub(super) fn go_on(&mut self, id: &PartitionId, joined: &Joined, ends: Ends) {
+    /// What is between `read` and the first record that it gives is lost.
+    pub(super) fn go_on(&mut self, id: &PartitionId, read: i64, joined: &Joined, ends: Ends) {
+        self.note_losses(id, joined.lost_after(read));
         let tracked = self.tracked.get_mut(id).expect("only a tracked partition goes on");
         let next = joined.first();
         tracked.sample = None;
@@ -98,6 +100,26 @@ impl<U: Upstream> Watcher<U> {
             }
             Some(archived) => tracing::info!(partition = %id, next, until = archived.end, "reading the archive"),
             None => tracing::info!(partition = %id, next = in_topic, "reading the topic after the archive"),
+        }
+    }
+
+    /// Names offsets that are neither in the archive nor in the topic.
+    pub(super) fn note_losses(&mut self, id: &PartitionId, lost: Vec<Range<i64>>) {
+        for lost in lost {
+            let (topic, partition, lost_from, lost_to) = (&*id.topic, id.partition, lost.start, lost.end - 1);
+            // Whoever begins to read the archive again after a failure comes to the same offsets.
+            if !self.losses.add(id, lost) {
+                continue;
+            }
+            tracing::warn!(
+                topic,
+                partition,
+                lost_from,
+                lost_to,
+                "records were deleted before they were read, and the archive does not have them: reading goes on after them"
+            );
+            self.parts.status.ignored("partition_restarted");
+            self.note();
         }
     }
 
@@ -114,7 +136,7 @@ impl<U: Upstream> Watcher<U> {
             return false;
         }
         match self.join(id, Some(Kept { next, is_confirmed: true }), ends.low, ends) {
-            Some(joined) if joined.archived.is_some() => self.go_on(id, &joined, ends),
+            Some(joined) if joined.archived.is_some() => self.go_on(id, next, &joined, ends),
             Some(_) => return false,
             None => {}
         }

@@ -58,8 +58,10 @@ impl<U: Upstream> Watcher<U> {
         let joined = if is_in_topic { Some(Joined::topic(judged)) } else { self.join(&id, kept, judged, ends) };
         let Some(joined) = joined else { return };
         let next = joined.first();
-        if joined.archived.is_none() {
-            self.log(&id, &evidence, &judgement);
+        match (&joined.archived, position) {
+            (None, _) => self.log(&id, &evidence, &judgement),
+            (Some(_), Some(position)) => self.note_losses(&id, joined.lost_after(position.next)),
+            (Some(_), None) => self.note_losses(&id, joined.lacking.clone()),
         }
         let (end, worker, in_topic) = (ends.high, assignments.index(), joined.in_topic);
         tracing::info!(topic = %id.topic, partition = id.partition, next, in_topic, end, worker, "reading");
