@@ -34,12 +34,17 @@ impl Deleted {
         }
         for product in changed(change) {
             if !has_row(product) {
-                if self.0.insert(product, None).is_none() {
-                    change.push((row(product), 1));
-                }
+                self.mark(product, change);
             } else if self.0.remove(&product).is_some() {
                 change.push((row(product), -1));
             }
+        }
+    }
+
+    /// Marks a product, if it is not marked yet.
+    pub(crate) fn mark(&mut self, product: ProductKey, change: &mut Vec<(CatalogueRow, Diff)>) {
+        if self.0.insert(product, None).is_none() {
+            change.push((row(product), 1));
         }
     }
 

@@ -28,7 +28,8 @@ pub trait Follow: Store {
 
 /// A reader of the tables that the lists are made from. Each reading is of one state of the store.
 pub trait Follower: Send {
-    /// Reads all rows; purchases only from `since` on. Returns the number of the last change that they hold.
+    /// Reads all rows; purchases only from `since` on. Products that were deleted are seen as gone. Returns the number of the
+    /// last change that the rows hold.
     ///
     /// # Errors
     /// When the store cannot be read. Some rows may have been seen.

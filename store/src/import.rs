@@ -21,6 +21,7 @@ mod table;
 use std::io::{BufRead, Result};
 
 use crate::bounds::Bounds;
+use crate::error::Fault;
 use crate::settings::Settings;
 
 pub use content::FileContent;
@@ -53,6 +54,11 @@ impl ImportMode {
             ImportMode::Insert => "insert",
         }
     }
+}
+
+/// The fault of a record with a line of a purchase that an earlier record of the file gives another user.
+pub(crate) fn fault_of_user() -> Fault {
+    Fault::new("purchase_id", "is the purchase of another user in an earlier record")
 }
 
 /// How a file holds its rows.

@@ -23,6 +23,7 @@ mod rows;
 mod runs;
 mod save;
 mod session;
+mod statistics;
 mod threads;
 mod write;
 

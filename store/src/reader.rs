@@ -167,8 +167,11 @@ impl<'a> FieldReader<'a> {
     }
 }
 
-/// The start of a name that is not known, short enough for an answer.
+/// The start of a name that is not known, short enough for an answer. An empty name is shown as `""`.
 fn shown(name: &str) -> String {
     const CHARACTERS_MAX: usize = 64;
+    if name.is_empty() {
+        return "\"\"".to_owned();
+    }
     name.chars().filter(|character| !character.is_control()).take(CHARACTERS_MAX).collect()
 }

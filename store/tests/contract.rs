@@ -14,12 +14,16 @@ mod isolation;
 mod lineage;
 #[path = "contract/load.rs"]
 mod load;
+#[path = "contract/one_record.rs"]
+mod one_record;
 #[path = "contract/postgres.rs"]
 mod postgres;
 #[path = "contract/random.rs"]
 mod random;
 #[path = "contract/reads.rs"]
 mod reads;
+#[path = "contract/statistics.rs"]
+mod statistics;
 #[path = "contract/trees.rs"]
 mod trees;
 #[path = "contract/writes.rs"]

@@ -32,6 +32,31 @@ fn a_purchase_outside_of_the_window_counts_for_features_and_buy_again_alone_also
 }
 
 #[test]
+fn a_deleted_product_is_on_no_shelf_also_after_a_restart() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let sold = |program: &Program, token: &str| {
+        let sellers = program.get(&format!("/v1/bestsellers?after={token}")).json();
+        let products = sellers["products"].as_array().expect("a list").clone();
+        products.iter().map(|row| row["product"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
+    };
+    let token = {
+        let program = start(dir.path(), &[]);
+        program.write("POST", "/v1/products", &json!({"product_id": "lamp"}));
+        program.write("POST", "/v1/purchases", &purchase("1", "ada", "lamp"));
+        // This product was never in the catalogue, so its purchase counts.
+        let token = program.write("POST", "/v1/purchases", &purchase("2", "ada", "bulb"));
+        assert_eq!(sold(&program, &token).len(), 2);
+        let token = program.write("DELETE", "/v1/products/lamp", &json!(null));
+        assert_eq!(sold(&program, &token), ["bulb"]);
+        token
+    };
+    let program = start(dir.path(), &[]);
+    assert_eq!(sold(&program, &token), ["bulb"]);
+    let token = program.write("POST", "/v1/products", &json!({"product_id": "lamp"}));
+    assert_eq!(sold(&program, &token).len(), 2, "it is back");
+}
+
+#[test]
 fn a_product_that_is_added_to_the_demo_is_on_its_shelf() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let demo = Program::run(&["demo", "--rate", "0", "--dir", dir.path().to_str().expect("a plain name")]);

@@ -45,7 +45,8 @@ impl StoreCatalogue {
 
     /// Begins to read all rows.
     pub(super) fn begin(&mut self) -> CatalogueReading<'_> {
-        CatalogueReading { catalogue: self, products: RowStore::by_key(), parents: Parents::default() }
+        let (products, parents) = (RowStore::by_key(), Parents::default());
+        CatalogueReading { catalogue: self, products, parents, deleted: Vec::new() }
     }
 
     /// Begins to read some rows that have changed.
@@ -96,6 +97,8 @@ pub(super) struct CatalogueReading<'c> {
     catalogue: &'c mut StoreCatalogue,
     products: RowStore<ProductKey, ListedProduct>,
     parents: Parents,
+    /// The products that were deleted.
+    deleted: Vec<ProductKey>,
 }
 
 impl CatalogueReading<'_> {
@@ -104,7 +107,8 @@ impl CatalogueReading<'_> {
         match entry {
             CatalogueEntry::Category(category, Some(Some(parent))) => drop(self.parents.insert(category, parent)),
             CatalogueEntry::Product(product, Some(listed)) => self.products.hold(product, listed),
-            _ => {}
+            CatalogueEntry::Product(product, None) => self.deleted.push(product),
+            CatalogueEntry::Category(..) => {}
         }
         fault.map_or(Ok(()), Err)
     }
@@ -130,6 +134,7 @@ impl CatalogueReading<'_> {
         change.extend(refresh.finish().into_iter().map(|((row, ()), diff)| (row, diff)));
         let products = &catalogue.products;
         catalogue.deleted.settle(change, |product| products.get(&product).is_some());
+        self.deleted.into_iter().for_each(|product| catalogue.deleted.mark(product, change));
     }
 }
 
@@ -156,6 +161,8 @@ impl CatalogueChange<'_> {
         let start = change.len();
         self.parents.retain(|category, parent| parents.get(category) != parent.as_ref());
         move_categories(&self.parents, parents, products, change);
+        let gone = self.products.iter().filter(|(_, listed)| listed.is_none()).map(|(product, _)| *product);
+        let gone: Vec<ProductKey> = gone.collect();
         for (product, listed) in self.products {
             let mut out = |product, listed, diff| {
                 change.extend(rows_of(product, listed, parents).map(|row| (row, diff)));
@@ -167,6 +174,8 @@ impl CatalogueChange<'_> {
         }
         let mut own = change.split_off(start);
         deleted.settle(&mut own, |product| products.get(&product).is_some());
+        // Also those that came and went since the last reading: the store remembers them as deleted.
+        gone.into_iter().for_each(|product| deleted.mark(product, &mut own));
         change.append(&mut own);
     }
 }

@@ -33,8 +33,8 @@ fn change() -> impl Strategy<Value = Change> {
 struct Tables {
     categories: BTreeMap<u8, Option<u8>>,
     products: BTreeMap<u8, (Option<u8>, bool)>,
-    /// Products that the source has seen in the tables.
-    known: BTreeSet<u8>,
+    /// Products that were deleted and have no row.
+    deleted: BTreeSet<u8>,
 }
 
 impl Tables {
@@ -42,8 +42,14 @@ impl Tables {
         match change {
             Change::Category(id, Some(parent)) => drop(self.categories.insert(*id, *parent)),
             Change::Category(id, None) => drop(self.categories.remove(id)),
-            Change::Product(id, Some(listed)) => drop(self.products.insert(*id, *listed)),
-            Change::Product(id, None) => drop(self.products.remove(id)),
+            Change::Product(id, Some(listed)) => {
+                self.products.insert(*id, *listed);
+                self.deleted.remove(id);
+            }
+            Change::Product(id, None) => {
+                self.products.remove(id);
+                self.deleted.insert(*id);
+            }
         }
     }
 
@@ -61,7 +67,7 @@ impl Tables {
     /// The rows that the graph must have.
     fn expected(&self, ids: &Dictionary) -> BTreeMap<CatalogueRow, Diff> {
         let mut rows = BTreeMap::new();
-        for id in &self.known {
+        for id in self.products.keys().chain(&self.deleted) {
             let mut categories = BTreeSet::new();
             match self.products.get(id) {
                 Some((Some(first), _)) => {
@@ -99,22 +105,21 @@ fn row(ids: &Dictionary, id: u8, category: CategoryKey) -> CatalogueRow {
     CatalogueRow { product: ids.product(&product(id)).expect("there is no collision"), category }
 }
 
-fn read_all(catalogue: &mut StoreCatalogue, tables: &mut Tables, ids: &Dictionary) -> Vec<(CatalogueRow, Diff)> {
+fn read_all(catalogue: &mut StoreCatalogue, tables: &Tables, ids: &Dictionary) -> Vec<(CatalogueRow, Diff)> {
     let mut reading = catalogue.begin();
-    let products = tables.products.keys().map(|id| tables.product(*id));
+    let products = tables.products.keys().chain(&tables.deleted).map(|id| tables.product(*id));
     for row in products.chain(tables.categories.keys().map(|id| tables.category(*id))) {
         reading.seen(&row, ids).expect("ids are short");
     }
     let mut change = Vec::new();
     reading.finish(&mut change);
-    tables.known.extend(tables.products.keys());
     change
 }
 
 fn read_changes(
     catalogue: &mut StoreCatalogue,
     changes: &[Change],
-    tables: &mut Tables,
+    tables: &Tables,
     ids: &Dictionary,
 ) -> Vec<(CatalogueRow, Diff)> {
     let mut reading = catalogue.change();
@@ -128,7 +133,6 @@ fn read_changes(
     }
     let mut change = Vec::new();
     reading.finish(&mut change);
-    tables.known.extend(tables.products.keys());
     change
 }
 
@@ -140,17 +144,23 @@ proptest! {
         let ids = Dictionary::new(Ids::new([7; 16]));
         let (mut catalogue, mut tables) = (StoreCatalogue::resumed(Vec::new()), Tables::default());
         let mut graph: BTreeMap<CatalogueRow, Diff> = BTreeMap::new();
-        read_all(&mut catalogue, &mut tables, &ids);
+        read_all(&mut catalogue, &tables, &ids);
         for (changes, how) in &batches {
             changes.iter().for_each(|change| tables.change(change));
             let difference = match how {
                 0 => {
+                    // A restart without a checkpoint.
+                    graph.clear();
+                    catalogue = StoreCatalogue::resumed(Vec::new());
+                    read_all(&mut catalogue, &tables, &ids)
+                }
+                1 => {
                     // A restart from a checkpoint that holds what the graph has.
                     catalogue = StoreCatalogue::resumed(graph.keys().copied().collect());
-                    read_all(&mut catalogue, &mut tables, &ids)
+                    read_all(&mut catalogue, &tables, &ids)
                 }
-                1 => read_all(&mut catalogue, &mut tables, &ids),
-                _ => read_changes(&mut catalogue, changes, &mut tables, &ids),
+                2 => read_all(&mut catalogue, &tables, &ids),
+                _ => read_changes(&mut catalogue, changes, &tables, &ids),
             };
             for (row, diff) in difference {
                 *graph.entry(row).or_default() += diff;

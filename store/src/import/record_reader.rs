@@ -1,4 +1,5 @@
-//! Records of a CSV file, each of a bounded length: an unclosed quote does not read the rest of the file into memory.
+//! Records of a CSV file, each of a bounded length: an unclosed quote does not read the rest of the file into memory. A file
+//! that ends within quotes ends with a bad record.
 
 use std::io::{self, BufRead, Chain, Cursor, Read};
 
@@ -35,6 +36,8 @@ struct Bounded<'f> {
     kept_at: u64,
     /// How many bytes were read before the record.
     record_at: u64,
+    /// Whether the end of the file has been read.
+    is_at_end: bool,
 }
 
 impl Bounded<'_> {
@@ -57,6 +60,7 @@ impl Read for Bounded<'_> {
         let most = self.left.min(buffer.len());
         let count = self.file.read(&mut buffer[..most])?;
         self.left -= count;
+        self.is_at_end |= count == 0 && most > 0;
         let over = self.place(self.record_at);
         self.kept.drain(..over);
         self.kept_at += over as u64;
@@ -107,7 +111,8 @@ impl<'f> RecordReader<'f> {
         // With one byte as the end, the lines of a record are known exactly; see `cell` for the other byte of CRLF.
         builder.terminator(csv::Terminator::Any(b'\n'));
         let file = Cursor::new(head).chain(file).chain(b"\n".as_slice());
-        let file = Bounded { file, left: RECORD_BYTES_MAX, kept: Vec::new(), kept_at: 0, record_at: 0 };
+        let file =
+            Bounded { file, left: RECORD_BYTES_MAX, kept: Vec::new(), kept_at: 0, record_at: 0, is_at_end: false };
         let (reader, record) = (builder.from_reader(file), csv::StringRecord::new());
         Ok(RecordReader { reader, record, delimiter, quoted_nothings: Vec::new(), is_crlf: false, line: 1 })
     }
@@ -123,9 +128,15 @@ impl<'f> RecordReader<'f> {
             (file.left, file.record_at) = (RECORD_BYTES_MAX, byte);
             self.line = line;
             let read = self.reader.read_record(&mut self.record);
+            if self.ends_in_quotes(&read) {
+                self.line = self.reader.position().line().saturating_sub(self.inner_lines());
+                return Ok(RecordRead::Last(
+                    self.line,
+                    Fault::new("", "the quote that begins in this record does not end"),
+                ));
+            }
             if matches!(read, Ok(true)) {
-                let inner = self.record.as_slice().bytes().filter(|byte| *byte == b'\n').count();
-                self.line = self.reader.position().line().saturating_sub(1 + inner as u64);
+                self.line = self.reader.position().line().saturating_sub(1 + self.inner_lines());
                 self.look_at_quotes();
                 if self.record.len() == 1 && self.cell(0).is_some_and(str::is_empty) {
                     continue;
@@ -133,6 +144,20 @@ impl<'f> RecordReader<'f> {
             }
             return self.read(read);
         }
+    }
+
+    /// Whether the file has ended before the record. The file ends with a line end, so that only quotes keep a record open.
+    fn ends_in_quotes(&self, read: &csv::Result<bool>) -> bool {
+        let is_record = match read {
+            Ok(is_record) => *is_record,
+            Err(error) => matches!(error.kind(), csv::ErrorKind::Utf8 { .. }),
+        };
+        is_record && self.reader.get_ref().is_at_end
+    }
+
+    /// The line ends in the record, those in its cells.
+    fn inner_lines(&self) -> u64 {
+        self.record.as_slice().bytes().filter(|byte| *byte == b'\n').count() as u64
     }
 
     /// Finds out what the cells do not say: which of them are quotes around nothing, and where the last one ends.
@@ -314,5 +339,58 @@ mod tests {
         assert!(matches!(reader.next().unwrap(), RecordRead::Last(2, _)));
         drop(reader);
         assert!(file.position() < 2 * RECORD_BYTES_MAX as u64, "{}", file.position());
+    }
+
+    /// The lines and cells of the good records of a file after its first one, and the line of a bad one at its end.
+    fn read_to_end(text: &str) -> (Vec<Vec<String>>, Option<u64>) {
+        let mut file = Cursor::new(text);
+        let mut reader = RecordReader::open(&mut file).unwrap();
+        let mut records = Vec::new();
+        loop {
+            match reader.next().unwrap() {
+                RecordRead::Record => records.push(reader.cells().map(str::to_owned).collect()),
+                RecordRead::Last(line, fault) => {
+                    assert!(fault.reason.contains("does not end"), "{fault:?}");
+                    assert!(matches!(reader.next().unwrap(), RecordRead::End));
+                    return (records, Some(line));
+                }
+                RecordRead::Bad(line, fault) => panic!("{line}: {fault:?}"),
+                RecordRead::End => return (records, None),
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_ends_within_quotes_has_a_bad_record() {
+        for (record, good, line) in [
+            ("z1,\"abc\nz2,foo\nz3,bar", 1, 2),
+            ("a,b\n\n\n\"", 2, 5),
+            ("a,b\nz1,\"a\"\"", 2, 3),
+            ("\"a\nb\",c\nz1,\"", 2, 4),
+            ("\"", 1, 2),
+        ] {
+            for end in ["", "\n", "\r\n", "\n\n"] {
+                let text = format!("product_id,name\n{record}{end}");
+                let (records, bad) = read_to_end(&text);
+                assert_eq!((records.len(), bad), (good, Some(line)), "{text:?}: {records:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn quotes_in_cells_that_do_not_begin_with_them_are_signs_of_the_cell() {
+        let (records, bad) = read_to_end("a,b\nz1,5\" screen\nz2,\"\"\nz3,\"x\"\"\"\nz4, \"y");
+        let names: Vec<&str> = records[1..].iter().map(|record| &*record[1]).collect();
+        assert_eq!((names, bad), (vec!["5\" screen", "", "x\"", " \"y"], None));
+    }
+
+    #[test]
+    fn a_quote_that_does_not_end_is_found_in_a_file_longer_than_what_is_read_at_a_time() {
+        for length in BUFFER_BYTES - 20..BUFFER_BYTES + 4 {
+            let (records, bad) = read_to_end(&format!("a,b\nz1,\"{}", "x".repeat(length)));
+            assert_eq!((records.len(), bad), (1, Some(2)), "{length}");
+            let (records, bad) = read_to_end(&format!("a,b\nz1,\"{}\"", "x".repeat(length)));
+            assert_eq!((records.len(), bad), (2, None), "{length}");
+        }
     }
 }

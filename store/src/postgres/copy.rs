@@ -8,6 +8,7 @@ use postgres::Client;
 
 use super::reason::PgError;
 use super::save;
+use super::statistics::RowCounts;
 use crate::given::time_text;
 use crate::kind::Kind;
 use crate::row::{Line, Purchase, Row};
@@ -56,22 +57,25 @@ impl CopyText {
     }
 }
 
-/// Adds rows of one kind, and the lines of purchases, all with different ids.
+/// Adds rows of one kind, and the lines of purchases, all with different ids. Each line looks for its purchase, so the rows are
+/// counted in between.
 ///
 /// # Errors
 /// Also when one of the ids is there. The transaction has failed then.
-pub(super) fn add(client: &mut Client, rows: &[&Row]) -> Result<(), PgError> {
+pub(super) fn add(client: &mut Client, rows: &[&Row], counts: &mut RowCounts) -> Result<(), PgError> {
     let Some(first) = rows.first() else { return Ok(()) };
     let (table, columns) = save::table(first.kind());
     let names: Vec<&str> = columns.iter().map(|(name, ..)| *name).collect();
     copy(client, &format!("{table} ({})", names.join(", ")), rows.iter(), |text, row| cells(text, row))?;
+    counts.added(client, table)?;
     if first.kind() != Kind::Purchases {
         return Ok(());
     }
     let purchases = rows.iter().filter_map(|row| row.purchase());
     let lines =
         purchases.flat_map(|purchase| purchase.lines.iter().zip(1..).map(move |(line, at)| (purchase, at, line)));
-    copy(client, "order_items (order_id, line, product_id, quantity, price, returned)", lines, line_cells)
+    copy(client, "order_items (order_id, line, product_id, quantity, price, returned)", lines, line_cells)?;
+    counts.added(client, "order_items")
 }
 
 /// Copies rows into the columns of a table; `cells` adds the cells of a row.

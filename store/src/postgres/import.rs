@@ -16,15 +16,16 @@ use std::thread;
 use postgres::Client;
 
 use super::copy;
-use super::imported::{self, count};
+use super::imported::{self, Before, count};
 use super::opening::LOCK;
 use super::reason::PgError;
 use super::rows::ShopSql;
 use super::runs::{ImportRun, RefusedRow, Runs, read_runs, unreadable};
 use super::save::{self, Present};
+use super::statistics::RowCounts;
 use super::write::{PgTables, durable_change};
 use crate::error::{Fault, Refusal, StoreError};
-use crate::import::{FileRows, ImportMode, ImportReport, ImportRequest, Role};
+use crate::import::{FileRows, ImportMode, ImportReport, ImportRequest, Role, fault_of_user};
 use crate::kind::{Kind, LINES_MAX};
 use crate::row::{Purchase, Row};
 use crate::settings::{Settings, UnknownIds};
@@ -43,9 +44,10 @@ pub(super) fn import(
         "SET temp_buffers = '64MB'; BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({LOCK}); SET LOCAL statement_timeout = 0"
     );
     client.batch_execute(&begin).map_err(PgError::from)?;
+    let counts = RowCounts::begin(client)?;
     imported::begin(client)?;
     let fields = Kind::ALL.map(|kind| rows.fields(kind));
-    let mut import = PgImport { client, sql, request, settings, fields };
+    let mut import = PgImport { client, sql, request, settings, fields, counts };
     import.write_file(&mut rows)?;
     if request.mode == ImportMode::Replace {
         import.delete_others(&mut rows)?;
@@ -85,6 +87,48 @@ impl AcceptedRow {
     }
 }
 
+/// The parts of a row that were taken so far.
+struct TakenRow<'b> {
+    role: Role,
+    /// The purchase as the file had it before the run.
+    before: Option<&'b Before>,
+    /// Whether the row is there and must be new.
+    is_refused: bool,
+    /// The lines of the purchase in the file so far.
+    total: usize,
+    row: Option<(Row, u64)>,
+}
+
+impl TakenRow<'_> {
+    /// What is wrong with a part beside those before.
+    fn faults(&mut self, part: &Row) -> Vec<Fault> {
+        if self.is_refused {
+            return vec![Fault::new(part.kind().key(), "is there already")];
+        }
+        let Row::Purchase(purchase) = part else { return Vec::new() };
+        if self.role != Role::Part {
+            return Vec::new();
+        }
+        let first = self.row.as_ref().and_then(|(row, _)| row.purchase()).map(|first| &first.user_id);
+        if self.before.map(|before| &before.user_id).or(first).is_some_and(|user| *user != purchase.user_id) {
+            return vec![fault_of_user()];
+        }
+        self.total += purchase.lines.len();
+        match self.total > LINES_MAX {
+            true => vec![Fault::new("purchase_id", format!("has more than {LINES_MAX} lines"))],
+            false => Vec::new(),
+        }
+    }
+
+    /// Adds a part.
+    fn add(&mut self, line: u64, part: Row) {
+        match (&mut self.row, part) {
+            (Some((Row::Purchase(first), _)), Row::Purchase(next)) => first.lines.extend(next.lines),
+            (row, part) => *row = Some((part, line)),
+        }
+    }
+}
+
 struct PgImport<'i> {
     client: &'i mut Client,
     sql: &'i ShopSql,
@@ -92,6 +136,7 @@ struct PgImport<'i> {
     settings: &'i Settings,
     /// The fields of each kind that the file has columns for; none if it gives all fields.
     fields: [Option<Vec<&'static str>>; 4],
+    counts: RowCounts,
 }
 
 impl PgImport<'_> {
@@ -128,7 +173,7 @@ impl PgImport<'_> {
         let before = match role {
             Role::Part => {
                 let ids: Vec<&str> = ids.iter().copied().filter(|id| there.contains(*id)).collect();
-                imported::lines(self.client, kind, &ids)?
+                imported::purchases(self.client, &ids)?
             }
             Role::Whole | Role::IfAbsent => HashMap::new(),
         };
@@ -136,36 +181,27 @@ impl PgImport<'_> {
         let mut accepted: Vec<AcceptedRow> = Vec::new();
         for parts in run.rows {
             let id = parts[0].1.id();
-            let (lines, is_there) = (before.get(id).copied(), there.contains(id));
+            let (before, is_there) = (before.get(id), there.contains(id));
             if role == Role::IfAbsent && is_there {
                 continue;
             }
-            let refused = lines.is_none() && is_there && self.request.mode == ImportMode::Insert;
-            let mut taken: Option<(Row, u64)> = None;
-            let mut total = lines.unwrap_or_default();
+            let is_refused = before.is_none() && is_there && self.request.mode == ImportMode::Insert;
+            let mut taken =
+                TakenRow { role, before, is_refused, total: before.map_or(0, |before| before.lines), row: None };
             for (line, part) in parts {
-                let mut faults = unknown_references(&part, |kind, id| Ok::<_, PgError>(known.contains(kind, id)))?;
-                if refused {
-                    faults = vec![Fault::new(kind.key(), "is there already")];
-                } else if let Row::Purchase(purchase) = &part
-                    && role == Role::Part
-                {
-                    total += purchase.lines.len();
-                    if faults.is_empty() && total > LINES_MAX {
-                        faults.push(Fault::new("purchase_id", format!("has more than {LINES_MAX} lines")));
-                    }
+                let mut faults = taken.faults(&part);
+                if faults.is_empty() {
+                    faults = unknown_references(&part, |kind, id| Ok::<_, PgError>(known.contains(kind, id)))?;
                 }
-                if !faults.is_empty() {
+                if faults.is_empty() {
+                    taken.add(line, part);
+                } else {
                     // Who reads the file listens as long as runs are written.
                     let _ = refuse.send(RefusedRow { line, row: part, faults });
-                    continue;
-                }
-                match (&mut taken, part) {
-                    (Some((Row::Purchase(first), _)), Row::Purchase(next)) => first.lines.extend(next.lines),
-                    (taken, part) => *taken = Some((part, line)),
                 }
             }
-            accepted.extend(taken.map(|(row, line)| AcceptedRow { row, line, before: lines }));
+            let before = before.map(|before| before.lines);
+            accepted.extend(taken.row.map(|(row, line)| AcceptedRow { row, line, before }));
         }
         // In the order of the index, so that neighbours are added together.
         accepted.sort_by(|a, b| a.row.id().cmp(b.row.id()));
@@ -205,7 +241,7 @@ impl PgImport<'_> {
             return Ok(true);
         }
         self.client.batch_execute("SAVEPOINT added")?;
-        match copy::add(self.client, rows) {
+        match copy::add(self.client, rows, &mut self.counts) {
             Ok(()) => self.client.batch_execute("RELEASE added")?,
             Err(error) if error.is_overtaken() => {
                 self.client.batch_execute("ROLLBACK TO added; RELEASE added")?;
@@ -296,5 +332,30 @@ fn faults_of(refusal: Refusal) -> Vec<Fault> {
     match refusal {
         Refusal::Invalid(faults) => faults,
         other => vec![Fault::new("", other.to_string())],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bounds::Bounds;
+
+    fn part(user: &str) -> Row {
+        let cells = [("purchase_id", "1"), ("user_id", user), ("product_id", "lamp")];
+        Row::of_one_line(cells.into_iter(), &Bounds { price_digits: 2, now: 0 }).unwrap()
+    }
+
+    #[test]
+    fn the_user_of_a_purchase_is_the_one_of_its_first_record() {
+        let before = Before { lines: 3, user_id: "bob".into() };
+        for before in [None, Some(&before)] {
+            let mut taken = TakenRow { role: Role::Part, before, is_refused: false, total: 0, row: None };
+            if before.is_none() {
+                assert!(taken.faults(&part("bob")).is_empty());
+                taken.add(2, part("bob"));
+            }
+            assert_eq!(taken.faults(&part("ann")), [fault_of_user()]);
+            assert!(taken.faults(&part("bob")).is_empty());
+        }
     }
 }

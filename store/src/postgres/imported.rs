@@ -12,12 +12,15 @@ use crate::kind::Kind;
 
 /// An import finds all rows by their keys. Without these settings the server may read whole tables instead, because its
 /// statistics know nothing of the rows that the import has added. It may also compile a statement that runs for milliseconds.
+/// The order of nested loops, and which index is read, depend on the statistics all the same: so the queries below have
+/// subqueries with `LIMIT` or `OFFSET`, which are never joined in another order. See also [`super::statistics`].
 const PREPARE: &str = r#"
     SET LOCAL jit = off;
     SET LOCAL enable_seqscan = off;
     SET LOCAL enable_bitmapscan = off;
     SET LOCAL enable_hashjoin = off;
     SET LOCAL enable_mergejoin = off;
+    SET LOCAL enable_sort = off;
     CREATE TEMP TABLE imported (
         kind bigint NOT NULL, id text COLLATE "C" NOT NULL, lines bigint NOT NULL, line bigint NOT NULL,
         PRIMARY KEY (kind, id)
@@ -30,10 +33,11 @@ const PAGE: &str = "
 /// Categories that are named at once when others need them; the report has no room for more.
 const NEEDED: &str = "
     SELECT category_id FROM categories AS t
-    WHERE NOT EXISTS (SELECT FROM imported WHERE kind = $1 AND id = category_id)
+    WHERE NOT EXISTS (SELECT FROM imported WHERE kind = $1 AND id = category_id OFFSET 0)
       AND (EXISTS (SELECT FROM products AS p WHERE p.category_id = t.category_id)
-           OR EXISTS (SELECT FROM categories AS child JOIN imported ON kind = $1 AND id = child.category_id
-                      WHERE child.parent_id = t.category_id))
+           OR EXISTS (SELECT FROM categories AS child
+                      WHERE child.parent_id = t.category_id
+                        AND EXISTS (SELECT FROM imported WHERE kind = $1 AND id = child.category_id OFFSET 0)))
     ORDER BY category_id LIMIT 1000";
 
 /// Makes the table, until the transaction ends.
@@ -55,12 +59,26 @@ pub(super) fn present(
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// The lines of these purchases that the file had before.
-pub(super) fn lines(client: &mut Client, kind: Kind, ids: &[&str]) -> Result<HashMap<String, usize>, PgError> {
+/// A purchase that the file had before.
+pub(super) struct Before {
+    /// Its lines so far.
+    pub(super) lines: usize,
+    /// The user of its first record.
+    pub(super) user_id: String,
+}
+
+/// Those of these purchases that the file had before.
+pub(super) fn purchases(client: &mut Client, ids: &[&str]) -> Result<HashMap<String, Before>, PgError> {
     let sql = "
-        SELECT id, lines FROM unnest($2::text[]) AS asked (purchase) JOIN imported ON kind = $1 AND id = purchase";
-    let rows = client.query_typed(sql, &[(&number(kind), Type::INT8), (&ids, Type::TEXT_ARRAY)])?;
-    let read = |row: &postgres::Row| Ok((row.try_get(0)?, usize::try_from(row.try_get::<_, i64>(1)?).unwrap_or(0)));
+        SELECT asked_id, lines, user_id FROM unnest($2::text[]) AS asked (asked_id)
+        CROSS JOIN LATERAL (SELECT lines FROM imported WHERE kind = $1 AND id = asked_id OFFSET 0) AS known
+        CROSS JOIN LATERAL (SELECT user_id FROM orders WHERE order_id >= asked_id AND order_id <= asked_id
+                            ORDER BY order_id LIMIT 1) AS found";
+    let rows = client.query_typed(sql, &[(&number(Kind::Purchases), Type::INT8), (&ids, Type::TEXT_ARRAY)])?;
+    let read = |row: &postgres::Row| {
+        let lines = usize::try_from(row.try_get::<_, i64>(1)?).unwrap_or(0);
+        Ok((row.try_get(0)?, Before { lines, user_id: row.try_get(2)? }))
+    };
     rows.iter().map(read).collect()
 }
 

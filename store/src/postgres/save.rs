@@ -1,5 +1,7 @@
 //! Rows in SQL: adding and replacing any number of rows of one kind with one statement.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use postgres::GenericClient;
 use postgres::types::Type;
@@ -156,14 +158,24 @@ pub(super) fn cut_lines(client: &mut impl GenericClient, purchases: &[&Purchase]
     if purchases.is_empty() {
         return Ok(());
     }
+    // A `DELETE` that joins a list may read the whole table, and the list again for each row. `OFFSET 0` makes it no join.
     let sql = "
-        DELETE FROM order_items AS t USING unnest($1::text[], $2::int8[]) AS now (order_id, lines)
-        WHERE t.order_id = now.order_id AND t.line > now.lines";
+        SELECT order_id, lines FROM unnest($1::text[], $2::int8[]) AS now (order_id, lines)
+        WHERE EXISTS (SELECT FROM order_items AS t WHERE t.order_id = now.order_id AND t.line > now.lines OFFSET 0)";
     let values: [Parameter<'_>; 2] = [
         (&each(purchases, |row| &*row.purchase_id), Type::TEXT_ARRAY),
         (&each(purchases, |row| count(row.lines.len())), Type::INT8_ARRAY),
     ];
-    run(client, sql, &values)
+    // As most have few lines, there are few numbers of lines.
+    let mut longer: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+    for row in client.query_typed(sql, &values)? {
+        longer.entry(row.try_get(1)?).or_default().push(row.try_get(0)?);
+    }
+    for (lines, ids) in longer {
+        let sql = "DELETE FROM order_items WHERE order_id = ANY ($1) AND line > $2";
+        run(client, sql, &[(&ids, Type::TEXT_ARRAY), (&lines, Type::INT8)])?;
+    }
+    Ok(())
 }
 
 /// A statement that adds rows from one array for each column.

@@ -71,6 +71,11 @@ fn all(transaction: &Transaction<'_>, since: Millis, see: &mut dyn FnMut(TableRo
         let now = Some(Listed { category: row.get(1)?, available: row.get(2)? });
         see(TableRow::Product { product: row.get(0)?, now });
     }
+    let mut statement = transaction.prepare("SELECT product_id FROM deleted_products")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        see(TableRow::Product { product: row.get(0)?, now: None });
+    }
     let mut statement = transaction
         .prepare("SELECT order_id, user_id, created_at, status <> 'cancelled' FROM orders WHERE created_at >= ?1")?;
     let mut rows = statement.query([since])?;

@@ -10,7 +10,7 @@ use super::saver::Saver;
 use super::write::SqliteTables;
 use super::{failed, unavailable, write};
 use crate::error::{Fault, Refusal, StoreError};
-use crate::import::{FileRows, ImportMode, ImportReport, ImportRequest, ImportRow, Role};
+use crate::import::{FileRows, ImportMode, ImportReport, ImportRequest, ImportRow, Role, fault_of_user};
 use crate::kind::{Kind, LINES_MAX};
 use crate::row::{Purchase, Row};
 use crate::settings::Settings;
@@ -87,10 +87,13 @@ impl Import<'_> {
         if *role == Role::IfAbsent && there.is_some() {
             return Ok(None);
         }
-        let lines = match there {
-            Some(there) if *role == Role::Part => self.lines_so_far(there)?,
-            _ => None,
+        let (lines, user) = match there {
+            Some(there) if *role == Role::Part => self.lines_so_far(there)?.unzip(),
+            _ => (None, None),
         };
+        if user.is_some_and(|user| row.purchase().is_some_and(|purchase| purchase.user_id != user)) {
+            return Ok(Some(vec![fault_of_user()]));
+        }
         if lines.is_none() && *role != Role::IfAbsent && mode == ImportMode::Insert && there.is_some() {
             return Ok(Some(vec![Fault::new(kind.key(), "is there already")]));
         }
@@ -129,13 +132,14 @@ impl Import<'_> {
         Ok(None)
     }
 
-    /// The lines that the file had before of the purchase with this rowid; none if it did not have the purchase.
-    fn lines_so_far(&self, purchase: i64) -> rusqlite::Result<Option<usize>> {
-        let sql = "SELECT lines FROM temp.imported WHERE kind = ?1 AND number = ?2";
+    /// The lines that the file had before of the purchase with this rowid, and its user; none if it did not have the purchase.
+    fn lines_so_far(&self, purchase: i64) -> rusqlite::Result<Option<(usize, String)>> {
+        let sql = "SELECT lines, user_id FROM temp.imported JOIN orders ON orders.rowid = number \
+                   WHERE kind = ?1 AND number = ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let lines: Option<i64> =
-            statement.query_row(params![Kind::Purchases as i64, purchase], |row| row.get(0)).optional()?;
-        Ok(lines.and_then(|lines| usize::try_from(lines).ok()))
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?));
+        let found = statement.query_row(params![Kind::Purchases as i64, purchase], read).optional()?;
+        Ok(found.and_then(|(lines, user)| Some((usize::try_from(lines).ok()?, user))))
     }
 
     /// Checks the parents of the categories in the file, when all of them are written and no others are left.
@@ -198,4 +202,38 @@ pub(super) fn faults_of(refusal: Refusal) -> Vec<Fault> {
 /// A number for SQL.
 pub(super) fn number(number: impl TryInto<i64>) -> i64 {
     number.try_into().unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::bounds::Bounds;
+    use crate::home::Store as _;
+    use crate::import::{FileContent, FileFormat};
+    use crate::sqlite::SqliteStore;
+
+    #[test]
+    fn a_record_that_gives_a_purchase_another_user_is_a_bad_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings { path: dir.path().join("store.db"), ..Settings::default() };
+        let store = SqliteStore::open(settings).unwrap();
+        let head = "purchase_id,user_id,product_id,created_at\nPc1,Bob,l1,2026-11-01\n";
+        for content in [FileContent::Rows(Kind::Purchases), FileContent::Shop] {
+            let request = ImportRequest {
+                content,
+                mode: ImportMode::Upsert,
+                format: FileFormat::Csv,
+                map: Vec::new(),
+                dry_run: false,
+                bounds: Bounds { price_digits: 2, now: 1_795_000_000_000 },
+            };
+            let import = |text: &str| store.import(&request, &mut Cursor::new(text.to_owned())).unwrap();
+            let report = import(&format!("{head}Pc1,Ann,l2,2026-11-02\nPc1,Bob,l3,2026-11-01\n"));
+            assert_eq!((report.written, report.bad, report.bad_lines[0].line), (false, 1, 3), "{report:?}");
+            assert!(report.bad_lines[0].reason.contains("another user"), "{report:?}");
+            assert!(import(head).written && import(&head.replace("Bob", "Ann")).written, "of another file");
+        }
+    }
 }

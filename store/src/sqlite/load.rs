@@ -19,18 +19,18 @@ use super::saver::Saver;
 use super::write::{self, SqliteTables};
 use super::{failed, unavailable};
 use crate::error::{Fault, StoreError};
-use crate::import::{FileRows, ImportReport, ImportRow, Role};
+use crate::import::{FileRows, ImportReport, ImportRow, Role, fault_of_user};
 use crate::kind::{Kind, LINES_MAX};
 use crate::row::Row;
 use crate::settings::Settings;
 use crate::shop_file::LoadRequest;
 use crate::write::refusal_of;
 
-/// Room for pages that have changed, and the ids in the file with their records so far.
+/// Room for pages that have changed, and the ids in the file with their records so far, and the user of a purchase.
 const PREPARE: &str = "
 PRAGMA main.cache_size = -131072;
 PRAGMA temp.cache_size = -16384;
-CREATE TEMP TABLE seen (id TEXT PRIMARY KEY NOT NULL, parts INTEGER NOT NULL) WITHOUT ROWID";
+CREATE TEMP TABLE seen (id TEXT PRIMARY KEY NOT NULL, parts INTEGER NOT NULL, user_id TEXT) WITHOUT ROWID";
 
 /// Removes the rows whose records are gone: purchases, lines of purchases that stay, and products.
 const REMOVE_PURCHASES: &str = "
@@ -127,16 +127,18 @@ impl FileLoad<'_> {
             let is_there = rows::is_there(connection, row.kind(), row.id())?;
             return if is_there { Ok(None) } else { self.saver.add(connection, row).map(|()| None) };
         }
+        let user = row.purchase().map(|purchase| purchase.user_id.as_str());
         let part = match self.parts_so_far(row.id())? {
             Some(_) if *role == Role::Whole => {
                 return Ok(Some(vec![Fault::new(kind.key(), "is in an earlier line too")]));
             }
-            Some(parts) if parts >= LINES_MAX => {
+            Some((_, first)) if first.as_deref() != user => return Ok(Some(vec![fault_of_user()])),
+            Some((parts, _)) if parts >= LINES_MAX => {
                 return Ok(Some(vec![Fault::new(kind.key(), format!("has more than {LINES_MAX} lines"))]));
             }
-            parts => parts.unwrap_or(0) + 1,
+            parts => parts.map_or(0, |(parts, _)| parts) + 1,
         };
-        self.see(row.id(), part)?;
+        self.see(row.id(), part, user)?;
         let digest = rows.record_digest(kind);
         if self.loaded(row.id(), part)?.is_some_and(|before| before == digest) {
             return Ok(None);
@@ -164,16 +166,16 @@ impl FileLoad<'_> {
         Ok(None)
     }
 
-    /// How many records of the row the file had so far; none if it had none.
-    fn parts_so_far(&self, id: &str) -> rusqlite::Result<Option<usize>> {
-        let mut statement = self.connection.prepare_cached("SELECT parts FROM temp.seen WHERE id = ?1")?;
-        let parts: Option<i64> = statement.query_row([id], |row| row.get(0)).optional()?;
-        Ok(parts.and_then(|parts| usize::try_from(parts).ok()))
+    /// How many records of the row the file had so far, and the user of a purchase; none if it had none.
+    fn parts_so_far(&self, id: &str) -> rusqlite::Result<Option<(usize, Option<String>)>> {
+        let mut statement = self.connection.prepare_cached("SELECT parts, user_id FROM temp.seen WHERE id = ?1")?;
+        let found = statement.query_row([id], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?))).optional()?;
+        Ok(found.and_then(|(parts, user)| Some((usize::try_from(parts).ok()?, user))))
     }
 
-    fn see(&self, id: &str, parts: usize) -> rusqlite::Result<()> {
-        let sql = "INSERT INTO temp.seen VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET parts = excluded.parts";
-        self.connection.prepare_cached(sql)?.execute(params![id, number(parts)]).map(drop)
+    fn see(&self, id: &str, parts: usize, user: Option<&str>) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO temp.seen VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET parts = excluded.parts";
+        self.connection.prepare_cached(sql)?.execute(params![id, number(parts), user]).map(drop)
     }
 
     /// The digest of a record as it was loaded last.

@@ -53,7 +53,13 @@ fn a_follower_sees_what_was_written_up_to_the_change_that_the_answer_names() {
     assert_eq!(changes(&mut *follower, written.change + 1).0, Followed::Lost, "the number is from another store");
     let mut recent = Vec::new();
     follower.read_all(NOW, &mut |row| recent.push(row)).unwrap();
-    assert_eq!(recent.len(), 1, "only the category: the purchase is older");
+    let category = TableRow::Category { category: "light".into(), now: Some(Some("house".into())) };
+    let deleted = TableRow::Product { product: "lamp".into(), now: None };
+    assert_eq!(recent, [category, deleted], "the purchase is older");
+    home.done(put(Kind::Products, r#"{"product_id":"lamp"}"#));
+    let mut products = Vec::new();
+    follower.read_all(NOW, &mut |row| products.extend(matches!(row, TableRow::Product { .. }).then_some(row))).unwrap();
+    assert_eq!(products, [lamp(None, true)], "it is back");
 }
 
 #[test]
@@ -81,6 +87,11 @@ fn what_another_tool_writes_to_the_sqlite_file_is_seen_too() {
     ] {
         assert!(rows.contains(&gone), "{gone:?} in {rows:?}");
     }
+    let mut all = Vec::new();
+    follower.read_all(0, &mut |row| all.push(row)).unwrap();
+    let product = |product: &str, now| TableRow::Product { product: product.into(), now };
+    let bulb = product("bulb", Some(Listed { category: Some("light".into()), available: true }));
+    assert_eq!(all, [bulb, product("lamp", None)]);
     for wrong in [
         "INSERT INTO products (product_id, price) VALUES ('x', '1e3')",
         "INSERT INTO products (product_id, attributes) VALUES ('x', '{')",

@@ -150,9 +150,21 @@ enum Step {
     Delete(u8),
 }
 
+/// Most files give each purchase one user.
+fn file() -> impl Strategy<Value = Vec<Record>> {
+    let records = prop::collection::vec((0..4_u8, 0..2_u8, 0..3_u8), 0..9);
+    (records, prop::bool::weighted(0.2)).prop_map(|(mut records, is_mixed)| {
+        let mut users = BTreeMap::new();
+        for (id, user, _) in records.iter_mut().filter(|_| !is_mixed) {
+            *user = *users.entry(*id).or_insert(*user);
+        }
+        records
+    })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => prop::collection::vec((0..4_u8, 0..2_u8, 0..3_u8), 0..9).prop_map(Step::File),
+        3 => file().prop_map(Step::File),
         1 => (0..4_u8, 5..7_u8, prop::collection::vec(5..8_u8, 1..4)).prop_map(|(id, user, lines)| Step::Put(id, user, lines)),
         1 => (0..4_u8).prop_map(Step::Delete),
     ]
@@ -172,6 +184,10 @@ impl Model {
     fn file(&mut self, records: &[Record]) {
         let mut now: BTreeMap<u8, Vec<Record>> = BTreeMap::new();
         records.iter().for_each(|record| now.entry(record.0).or_default().push(*record));
+        if now.values().any(|records| records.iter().any(|record| record.1 != records[0].1)) {
+            // It has a bad line.
+            return;
+        }
         for (id, records) in &now {
             let Some(before) = self.loaded.get(id) else {
                 let lines = records.iter().zip(1..).map(|((.., product), line)| (line, *product)).collect();
