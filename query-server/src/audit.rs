@@ -20,7 +20,7 @@ pub struct AuditEntry {
     pub who: String,
     /// What was asked for, such as `history.remove`.
     pub what: &'static str,
-    /// On what: the path, with its ids still percent-encoded.
+    /// On what: the path, with its ids still percent-encoded; of an import, also `mode` and `dry_run` as its query.
     pub target: String,
     /// The id of the request.
     pub request_id: Option<String>,
@@ -49,7 +49,7 @@ pub(crate) struct OpenEntry {
 }
 
 impl OpenEntry {
-    /// An entry on what `caller` asks for; `target` is the path.
+    /// An entry on what `caller` asks for; `target` is as in [`AuditEntry`].
     pub(crate) fn new(
         log: &Arc<dyn AuditLog>,
         what: &'static str,

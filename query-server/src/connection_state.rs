@@ -61,6 +61,8 @@ pub(crate) struct ConnectionState {
     unread: AtomicBool,
     /// Whether the answer is a stream, which may be silent for any time.
     streaming: AtomicBool,
+    /// Whether a stream of events begins whose reader is to get new ones instead of old ones.
+    push_begins: AtomicBool,
     command: AtomicU8,
     waker: OnceLock<Waker>,
     ended: AtomicBool,
@@ -76,6 +78,7 @@ impl ConnectionState {
             in_target: AtomicBool::new(true),
             unread: AtomicBool::new(false),
             streaming: AtomicBool::new(false),
+            push_begins: AtomicBool::new(false),
             command: AtomicU8::new(ConnectionCommand::Continue as u8),
             waker: OnceLock::new(),
             ended: AtomicBool::new(false),
@@ -119,6 +122,16 @@ impl ConnectionState {
             self.streaming.store(true, Ordering::Relaxed);
         }
         self.phase.store(Phase::Answered as u8, Ordering::Relaxed);
+    }
+
+    /// The answer is a stream of events whose reader is to get new ones instead of old ones.
+    pub(crate) fn pushes(&self) {
+        self.push_begins.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether such a stream begins. It is said once of each.
+    pub(crate) fn takes_push(&self) -> bool {
+        self.push_begins.load(Ordering::Relaxed) && self.push_begins.swap(false, Ordering::Relaxed)
     }
 
     /// Everything is written.

@@ -26,7 +26,7 @@ use crate::operations::Operations;
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request::{RequestHead, check_bounds};
-use crate::router::{EndpointIndex, QuotaLeft};
+use crate::router::{EndpointIndex, Pushed, QuotaLeft};
 
 /// What a serving thread needs to answer requests.
 pub(crate) struct Thread {
@@ -158,6 +158,9 @@ fn routed(
         }
         exchange.index = response.extensions().get().map_or(NO_ENDPOINT, |EndpointIndex(index)| *index);
         exchange.envelope.quota = response.extensions_mut().remove().map(|QuotaLeft(quota)| quota);
+        if response.extensions_mut().remove::<Pushed>().is_some() {
+            connection.pushes();
+        }
         finish(&thread.counters, &connection, exchange, response.map(Body::Routed))
     }))
 }

@@ -144,7 +144,8 @@ impl Parameters {
             rows: RowParameters::default(),
             transfer: TransferParameters::default(),
         };
-        if let Some(query) = query {
+        // `?` alone is an empty query, which is the same as none.
+        if let Some(query) = query.filter(|query| !query.is_empty()) {
             parameters.read_pairs(query, set, bounds)?;
         }
         if set == ParameterSet::PushedFeatures && parameters.users.is_empty() {
@@ -320,7 +321,6 @@ mod tests {
     #[test]
     fn everything_else_is_an_error() {
         for query in [
-            "",
             "&",
             "limit",
             "limit=",
@@ -364,7 +364,17 @@ mod tests {
         }
         assert!(read("limit=1", ParameterSet::Wait).is_err());
         assert!(read("limit=1", ParameterSet::Nothing).is_err());
-        assert!(read("", ParameterSet::Nothing).is_err());
+        assert!(read("=", ParameterSet::Nothing).is_err());
+    }
+
+    #[test]
+    fn an_empty_query_is_as_none() {
+        for set in [ParameterSet::List, ParameterSet::Rows(Kind::Products), ParameterSet::Nothing] {
+            let bounds = ParameterBounds { list_size: 10, shadow_list_size: 20, wait_ms_max: 5000 };
+            assert_eq!(read("", set), Parameters::read(None, set, bounds), "{set:?}");
+            assert!(read("", set).is_ok(), "{set:?}");
+        }
+        assert!(read("", ParameterSet::PushedFeatures).is_err(), "users are missing");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::endpoints::ENDPOINTS;
 use crate::forward::{self, Answerer, Patience, answerer};
 use crate::ids;
 use crate::operations::Operations;
-use crate::parameters::Parameters;
+use crate::parameters::{ParameterSet, Parameters};
 use crate::problem::Problem;
 use crate::request_body::{self, RequestBody};
 
@@ -33,6 +33,10 @@ pub(crate) struct EndpointIndex(pub(crate) usize);
 /// In an answer's extensions: what is left of the rate of the request's key.
 #[derive(Clone, Debug)]
 pub(crate) struct QuotaLeft(pub(crate) Quota);
+
+/// In an answer's extensions: its body is a stream of events, and a slow reader gets newer ones instead of all of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pushed;
 
 /// What a layer knows of the operation it stands before.
 #[derive(Clone)]
@@ -157,7 +161,18 @@ async fn answer_here(
     if operation.audited_as.is_none() {
         return Ok(next.run(request).await);
     }
-    let target = || request.uri().path().to_owned();
+    let target = || target(operation, &request);
     let entry = admission::open_entry(operations, operation, caller, target, request.headers());
     admission::audited(operations.clone(), entry, next.run(request), Response::status).await
+}
+
+/// On what an operation is done, as the audit log has it: the path; of an import, how it is done too.
+fn target(operation: &Operation, request: &Request) -> String {
+    let path = request.uri().path();
+    match request.extensions().get::<Parameters>() {
+        Some(parameters) if operation.parameters == ParameterSet::Import => {
+            format!("{path}?{}", parameters.transfer.query_of_import())
+        }
+        _ => path.to_owned(),
+    }
 }

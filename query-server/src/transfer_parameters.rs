@@ -49,6 +49,11 @@ impl Default for TransferParameters {
 }
 
 impl TransferParameters {
+    /// How rows are imported, as a query.
+    pub(crate) fn query_of_import(&self) -> String {
+        format!("mode={}&dry_run={}", self.mode.word(), self.dry_run)
+    }
+
     /// Takes a parameter of these.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ use crate::operations::Operations;
 use crate::parameters::{ParameterSet, Parameters};
 use crate::problem::{self, Problem};
 use crate::push::{FollowedList, Follows, Reader};
+use crate::router::Pushed;
 
 const EVENT_STREAM: &str = "text/event-stream";
 
@@ -163,5 +164,6 @@ async fn stream(
     let mut response = Response::new(Body::Stream(stream));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.extensions_mut().insert(Pushed);
     Ok(response)
 }

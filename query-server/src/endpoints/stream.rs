@@ -15,6 +15,7 @@ use crate::body::Body;
 use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
 use crate::operations::Operations;
 use crate::problem::Problem;
+use crate::router::Pushed;
 
 const EVENT_STREAM: &str = "text/event-stream";
 
@@ -44,6 +45,7 @@ async fn stream(
     let mut response = Response::new(Body::Stream(stream));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.extensions_mut().insert(Pushed);
     Ok(response)
 }
 

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::transport::Transport;
+use super::transport::{self, Transport};
 use crate::answer::problem::unparsed;
 use crate::connection_state::ConnectionState;
 use crate::counters::Counters;
@@ -88,6 +88,9 @@ impl<S: Transport> AsyncWrite for LingeringStream<S> {
             Some((start, _)) => &bytes[..start],
             None => bytes,
         };
+        if this.connection.takes_push() {
+            transport::bound_unsent(this.stream.socket());
+        }
         match Pin::new(&mut this.stream).poll_write(context, bytes) {
             Poll::Ready(Ok(written)) => {
                 if written == bytes.len() {

@@ -82,6 +82,20 @@ fn an_erased_user_is_in_no_list_and_begins_anew() {
 }
 
 #[test]
+fn an_order_that_does_not_count_was_in_no_list() {
+    let shop = shop(1);
+    let cancelled =
+        Record::CancelledOrder { order: "o-1".into(), user: "ada".into(), product: "tea".into(), at: now_ms() };
+    shop.happened([cancelled, ordered("o-2", "ben", "tea")]);
+    let lists_changed = |user: &str| {
+        let receipt = shop.connect().ask("DELETE", &format!("/v1/users/{user}"), &[], b"").json();
+        receipt["held"]["lists_changed"].clone()
+    };
+    assert_eq!(lists_changed("ada"), json!([]));
+    assert_eq!(lists_changed("ben"), json!(["bestsellers", "buy-again"]));
+}
+
+#[test]
 fn an_unknown_user_is_erased_too_because_events_may_come_late() {
     let shop = Shop::open();
     let answer = shop.connect().ask("DELETE", ADA, &[], b"");

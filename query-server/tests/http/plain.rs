@@ -35,7 +35,7 @@ impl PlainShop {
         for record in records {
             match record {
                 // No list shows what else users did.
-                Record::Did { .. } | Record::Had { .. } => {}
+                Record::Did { .. } | Record::Had { .. } | Record::CancelledOrder { .. } => {}
                 Record::View { user, product, at } => {
                     let last = latest.entry((user, product)).or_default();
                     *last = (*last).max((*at, false));

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use dataflow::rules::Rules;
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 use vitrine_query_server::{Access, Key, Scope, Settings};
 
 use crate::access::key;
@@ -25,7 +27,10 @@ pub(crate) struct Follower {
 
 impl Follower {
     pub(crate) fn ask(shop: &Shop, target: &str, headers: &[(&str, &str)]) -> (Answer, Follower) {
-        let mut connection = shop.connect();
+        Follower::ask_on(shop.connect(), target, headers)
+    }
+
+    fn ask_on(mut connection: Connection, target: &str, headers: &[(&str, &str)]) -> (Answer, Follower) {
         let fields: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         connection.send(format!("GET {target} HTTP/1.1\r\nhost: shop\r\n{fields}\r\n"));
         let answer = connection.head().unwrap();
@@ -162,6 +167,46 @@ fn a_client_that_comes_back_goes_on_or_is_told_that_the_list_has_changed() {
         let (_, again) = Follower::open(&shop, target, &[("last-event-id", id)]);
         assert_eq!((&*again.name, &again.data["reason"]), ("snapshot", &"changed".into()), "{id}");
     }
+}
+
+/// A connection whose client takes few bytes before it reads.
+fn narrow(shop: &Shop) -> Connection {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(32 << 10).unwrap();
+    socket.connect(&shop.address.into()).unwrap();
+    Connection::over(socket.into())
+}
+
+/// The system would hold megabytes of events for a client that does not read.
+#[test]
+fn a_client_that_does_not_read_gets_few_old_events_before_the_present_list() {
+    // What the client and the system hold, what is written at a time, and some events: less than the changes below.
+    const OLD_BYTES_MAX: usize = 512 << 10;
+    let settings = short(|settings| (settings.push_interval_ms, settings.write_timeout_ms) = (1, 600_000));
+    let shop = Shop::with_rules(settings, Rules { list_size: 100, ..Rules::default() }, 1);
+    let (target, start, name) = ("/v1/stream/users/ada/history", now_ms() - 1_000_000, "x".repeat(200));
+    let (answer, mut stalled) = Follower::ask_on(narrow(&shop), target, &[]);
+    assert_eq!(answer.status, 200, "{}", answer.head);
+    let (mut reading, _) = Follower::open(&shop, target, &[]);
+    let (mut changed_bytes, mut round) = (0, 0);
+    while changed_bytes < 3 * OLD_BYTES_MAX {
+        round += 1;
+        let at = start + round;
+        shop.happened((0..100).map(|number| viewed("ada", &format!("{round}-{number}-{name}"), at)));
+        let present = shop.get("/v1/users/ada/history").json()["products"].as_array().unwrap().clone();
+        while reading.list != present {
+            changed_bytes += reading.next().expect("the stream goes on").data.to_string().len();
+        }
+    }
+    let mut old_bytes = 0;
+    loop {
+        let event = stalled.next().expect("the stream goes on");
+        if stalled.list == reading.list {
+            break;
+        }
+        old_bytes += event.data.to_string().len();
+    }
+    assert!(old_bytes < OLD_BYTES_MAX, "{old_bytes} bytes of old events");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use dataflow::ids::{CategoryKey, ProductKey, RowKey};
 use dataflow::inputs::Inputs;
 use dataflow::merchandising::{RuleId, RuleText, RuleVersion};
 use dataflow::short_text::ShortText;
-use dataflow::tables::{Catalogue, CatalogueRow, Interaction, LineRow, Lines, MerchRules, OrderRow, Orders};
+use dataflow::tables::{Catalogue, CatalogueRow, Interaction, LineRow, Lines, MerchRules, OrderRow, Orders, Placed};
 use dataflow::time::Millis;
 
 /// One record of the log.
@@ -42,6 +42,13 @@ pub(crate) enum Record {
         at: Millis,
     },
     Order {
+        order: String,
+        user: String,
+        product: String,
+        at: Millis,
+    },
+    /// An order that does not count.
+    CancelledOrder {
         order: String,
         user: String,
         product: String,
@@ -84,6 +91,11 @@ pub(crate) fn feed_one(inputs: &mut Inputs, record: &Record) {
         Record::Order { order, user, product, at } => {
             let (order, product) = (ids.order(order), ids.product(product).unwrap());
             inputs.update::<Orders>(OrderRow::counting(order, ids.user(user), *at), 1);
+            inputs.update::<Lines>(LineRow { order, product, row: RowKey::NONE }, 1);
+        }
+        Record::CancelledOrder { order, user, product, at } => {
+            let (order, product) = (ids.order(order), ids.product(product).unwrap());
+            inputs.update::<Orders>(OrderRow { order, user: ids.user(user), placed: Placed::new(*at, false) }, 1);
             inputs.update::<Lines>(LineRow { order, product, row: RowKey::NONE }, 1);
         }
         Record::Product { product, category } => {

@@ -141,10 +141,19 @@ fn a_change_without_a_tag_is_refused_where_tags_are_needed() {
         ("PATCH", "/v1/purchases/1", "{}"),
         ("DELETE", "/v1/purchases/1", ""),
         ("POST", "/v1/purchases/1/cancel", ""),
-        ("POST", "/v1/purchases/1/lines/1/return", ""),
+        ("POST", "/v1/purchases/1/lines/2/return", ""),
     ] {
         rows.ask(method, path, &[], body).assert_problem(428, "tag-needed");
+        if method != "PUT" {
+            rows.ask(method, &path.replace("/1", "/none"), &[], body).assert_problem(404, "unknown-row");
+        }
     }
+    for (method, path) in [("PATCH", "/v1/products/none"), ("DELETE", "/v1/products/none"), ("PATCH", "/v1/users/none")]
+    {
+        rows.ask(method, path, &[], if method == "PATCH" { "{}" } else { "" }).assert_problem(404, "unknown-row");
+    }
+    let stale = [("if-match", "\"other\"")];
+    rows.ask("PATCH", "/v1/purchases/1", &stale, "{}").assert_problem(412, "row-changed");
     // A batch and a file have no place for tags: they replace the rows.
     let batch = rows.post("/v1/users:batch", json!([{"user_id": "ada"}]));
     let again = rows.post("/v1/users:batch", json!([{"user_id": "ada", "name": "Ada"}]));

@@ -143,6 +143,18 @@ fn a_body_that_is_cut_off_or_too_long_imports_nothing() {
 }
 
 #[test]
+fn an_import_takes_no_idempotency_key() {
+    let rows = open();
+    let keyed = rows.ask("POST", "/v1/import/products", &[CSV[0], ("idempotency-key", "k1")], PRODUCTS);
+    keyed.assert_problem(400, "bad-header");
+    assert!(keyed.text().contains("idempotency-key"), "{}", keyed.text());
+    assert_eq!(rows.shop.get("/v1/products").json()["items"], json!([]));
+    let first = imported(&rows.ask("POST", "/v1/import/products", CSV, PRODUCTS), 2);
+    let again = imported(&rows.ask("POST", "/v1/import/products", CSV, PRODUCTS), 2);
+    assert_eq!(first["token"], again["token"], "it can be sent again as it is");
+}
+
+#[test]
 fn a_long_export_comes_whole() {
     const USERS: usize = 20_000;
     let rows = open();
@@ -173,9 +185,16 @@ fn an_import_is_in_the_audit_log_and_replacing_needs_the_scope_of_deletions() {
     imported(&post(writer.expose(), ""), 2);
     post(writer.expose(), "?mode=replace").assert_problem(403, "missing-scope");
     imported(&post(both.expose(), "?mode=replace"), 2);
+    assert_eq!(post(writer.expose(), "?dry_run=true&mode=insert&map=color%3Dname").status, 200);
     let entries = audit.entries.lock().unwrap();
-    let found: Vec<(&str, &str, u16)> =
-        entries.iter().map(|entry| (entry.what, entry.target.as_str(), entry.status)).collect();
-    let entry = |status| ("products.import", "/v1/import/products", status);
-    assert_eq!(found, [entry(200), entry(403), entry(200)]);
+    let found: Vec<(&str, String, u16)> =
+        entries.iter().map(|entry| (entry.what, entry.target.clone(), entry.status)).collect();
+    let expected = [
+        ("mode=upsert&dry_run=false", 200),
+        ("mode=replace&dry_run=false", 403),
+        ("mode=replace&dry_run=false", 200),
+        ("mode=insert&dry_run=true", 200),
+    ]
+    .map(|(how, status)| ("products.import", format!("/v1/import/products?{how}"), status));
+    assert_eq!(found, expected);
 }

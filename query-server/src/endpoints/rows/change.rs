@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use store::{Action, Bounds, Condition, Kind, Repeatable, Row, Write, WriteRequest, Written};
 
 use super::Resource;
-use super::conditions::{check_json, condition_of_change, only_adds, repeatable};
+use super::conditions::{check_json, condition, condition_of_change, lacks_tag, only_adds, repeatable};
 use super::read::{ID, id_in, row, store};
 use crate::answer;
 use crate::body::Body;
@@ -52,10 +52,9 @@ pub(super) async fn put<R: Resource>(
     let id = id_in(&uri, ID)?;
     let row = Row::from_json(R::KIND, Some(&id), &body.bytes, &bounds).map_err(invalid)?;
     let only_adds = only_adds(&headers)?;
-    let (action, condition) = match condition_of_change(&operations, &headers) {
-        _ if only_adds => (Action::Create(row), Condition::Nothing),
-        Err(Problem::Row(RowProblem::TagNeeded)) => (Action::Create(row), Condition::Nothing),
-        condition => (Action::Put(row), condition?),
+    let (action, condition) = match only_adds || lacks_tag(&operations, &headers) {
+        true => (Action::Create(row), Condition::Nothing),
+        false => (Action::Put(row), condition(&headers)?),
     };
     let write = Write { kind: R::KIND, id: id.clone(), action, condition };
     let written = one(&operations, write, None).await.map_err(|problem| match problem {
@@ -77,7 +76,7 @@ pub(super) async fn patch<R: Resource>(
     check_json(&headers, true)?;
     let (id, action) = (id_in(&uri, ID)?, Action::Patch(body.bytes.to_vec()));
     let write = Write { kind: R::KIND, id: id.clone(), action, condition: condition_of_change(&operations, &headers)? };
-    answered(&operations, R::KIND, &id, one(&operations, write, None).await?)
+    answered(&operations, R::KIND, &id, change(&operations, &headers, write, None).await?)
 }
 
 /// Deletes a row.
@@ -94,7 +93,7 @@ pub(super) async fn delete<R: Resource>(
         action: Action::Delete,
         condition: condition_of_change(&operations, &headers)?,
     };
-    answered(&operations, R::KIND, &id, one(&operations, write, None).await?)
+    answered(&operations, R::KIND, &id, change(&operations, &headers, write, None).await?)
 }
 
 /// The bounds of rows written now.
@@ -120,6 +119,19 @@ pub(super) async fn one(
     let singular = write.kind.singular();
     let written = writes(operations, vec![write], repeatable).await?;
     written.map_err(|error| RowProblem::of(error, singular, false))
+}
+
+/// Does a change of a row that is there, on its [`condition_of_change`].
+pub(super) async fn change(
+    operations: &Operations,
+    headers: &HeaderMap,
+    write: Write,
+    repeatable: Option<Repeatable>,
+) -> Result<Written, Problem> {
+    one(operations, write, repeatable).await.map_err(|problem| match problem {
+        Problem::Row(RowProblem::Changed) if lacks_tag(operations, headers) => Problem::Row(RowProblem::TagNeeded),
+        other => other,
+    })
 }
 
 /// Does writes, within the time that a write may take.

@@ -6,22 +6,25 @@ use sha2::{Digest, Sha256};
 use store::{Condition, Repeatable};
 
 use crate::operations::Operations;
-use crate::problem::{Problem, RowProblem};
+use crate::problem::Problem;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The longest key of a repeatable request, in bytes.
 const KEY_BYTES_MAX: usize = 255;
 
-/// What must hold before a change of a row.
+/// Whether a request to change a row lacks the tag that the settings ask for.
+pub(super) fn lacks_tag(operations: &Operations, headers: &HeaderMap) -> bool {
+    operations.settings.if_match_required && !headers.contains_key(IF_MATCH)
+}
+
+/// What must hold before a change of a row that is there. A request that lacks its tag has a condition that no row meets: the
+/// store still says whether there is a row.
 ///
 /// # Errors
-/// When `If-Match` cannot be read, or is needed and not there.
+/// When `If-Match` cannot be read.
 pub(super) fn condition_of_change(operations: &Operations, headers: &HeaderMap) -> Result<Condition, Problem> {
-    match condition(headers)? {
-        Condition::Nothing if operations.settings.if_match_required => Err(Problem::Row(RowProblem::TagNeeded)),
-        condition => Ok(condition),
-    }
+    if lacks_tag(operations, headers) { Ok(Condition::Tags(Vec::new())) } else { condition(headers) }
 }
 
 /// What must hold before a write.
@@ -103,6 +106,18 @@ pub(super) fn repeatable(headers: &HeaderMap, uri: &Uri, body: &[u8]) -> Result<
     digest.update(body);
     let fingerprint = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Some(Repeatable { key: key.to_owned(), fingerprint }))
+}
+
+/// Checks that an import has no such key: its answer is not kept.
+///
+/// # Errors
+/// When it has one.
+pub(super) fn check_no_key(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.contains_key(IDEMPOTENCY_KEY) {
+        let fault = "is not for imports: with the mode upsert or replace the same file can be sent again";
+        return Err(Problem::BadHeader { name: "idempotency-key", fault });
+    }
+    Ok(())
 }
 
 /// Checks that a body, if it has a type, is JSON in UTF-8; a merge patch has a type of its own.

@@ -123,7 +123,8 @@ fn erased(operations: &Operations, held: &HeldOfUser, user: UserKey) -> ErasedRo
     let (rules, mut orders) = (reader.rules(), Vec::new());
     reader.view(user).rows::<ErasedOrders>(&user, &mut orders);
     let orders_hidden = orders.len().saturating_sub(held.hidden_orders);
-    let has_purchases = orders_hidden > 0 || held.purchases > 0;
+    // The index of purchases has those that count. Where it is not kept, each order is taken for one.
+    let has_purchases = if rules.counts_older_purchases() { held.purchases > 0 } else { orders_hidden > 0 };
     let lists = [
         ("history", held.views > 0),
         ("similar", held.views > 0 && rules.co_views.enabled),

@@ -19,6 +19,7 @@ use store::{Encoding, FileFormat, ImportReport, ImportRequest, Spool, SpoolError
 use tokio::sync::mpsc;
 
 use super::change::{bounds, token_of};
+use super::conditions::check_no_key;
 use super::content::{CSV, Imported, LINES};
 use super::read::store;
 use crate::answer;
@@ -48,6 +49,7 @@ pub(super) async fn import<C: Imported>(
 ) -> Result<Response<Body>, Problem> {
     let (store, bounds) = (store(&operations)?.clone(), bounds(&operations)?);
     let (parts, body) = request.into_parts();
+    check_no_key(&parts.headers)?;
     let (format, encoding) = (format(&parts.headers, C::BODY)?, encoding(&parts.headers)?);
     let Parameters { transfer, .. } = parameters;
     if transfer.mode == store::ImportMode::Replace {

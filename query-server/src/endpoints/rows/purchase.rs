@@ -7,7 +7,7 @@ use hyper::header::HeaderMap;
 use hyper::{Response, Uri};
 use store::{Action, Kind, LINES_MAX, Write};
 
-use super::change::{answered, one};
+use super::change::{answered, change};
 use super::conditions::{condition_of_change, repeatable};
 use super::read::{ID, id_in, store};
 use crate::body::Body;
@@ -52,5 +52,5 @@ async fn mark(
     let (id, repeatable) = (id_in(uri, ID)?, repeatable(headers, uri, &body.bytes)?);
     let write =
         Write { kind: Kind::Purchases, id: id.clone(), action, condition: condition_of_change(operations, headers)? };
-    answered(operations, Kind::Purchases, &id, one(operations, write, repeatable).await?)
+    answered(operations, Kind::Purchases, &id, change(operations, headers, write, repeatable).await?)
 }
