@@ -133,6 +133,13 @@ impl Config {
         if problems.is_empty() { Ok(config) } else { Err(Errors(problems)) }
     }
 
+    /// The settings of checkpoints, if any are written: files are read from their beginning at every start, which gives the
+    /// same state without one.
+    #[must_use]
+    pub fn checkpoints_written(&self) -> Option<&Checkpoint> {
+        self.checkpoint.as_ref().filter(|_| self.files.is_none())
+    }
+
     /// Which models are on.
     #[must_use]
     pub fn models_on(&self) -> ModelsOn {

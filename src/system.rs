@@ -379,7 +379,7 @@ fn watchdog(config: &Config, engine: &Engine, clock: &Arc<dyn ServiceClock>) -> 
 
 fn dictionary(config: &Config) -> Dictionary {
     let dictionary = Dictionary::new(Ids::new(config.dataflow.id_key));
-    let dictionary = if config.checkpoint.is_some() { dictionary.saving() } else { dictionary };
+    let dictionary = if config.checkpoints_written().is_some() { dictionary.saving() } else { dictionary };
     let dictionary = if config.cluster.is_shared() { dictionary.announcing() } else { dictionary };
     if config.sinks.needs_users() { dictionary.remembering_users() } else { dictionary }
 }

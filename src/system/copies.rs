@@ -21,7 +21,7 @@ pub(super) fn of(config: &Config) -> Vec<DataCopy> {
         let place = format!("the files in {}", files.dir.display());
         add(place, "the user's events, orders and the erasure itself", "you remove them".to_owned(), None);
     }
-    if let Some(checkpoint) = &config.checkpoint {
+    if let Some(checkpoint) = config.checkpoints_written() {
         let second = if checkpoint.keep > 1 { " and the second at most 100 checkpoints later" } else { "" };
         let until = format!(
             "they are replaced: the first full checkpoint without the user is due within {} s{second}",

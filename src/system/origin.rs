@@ -39,9 +39,8 @@ impl StartingPoint {
         dictionary: &Dictionary,
         registry: &SourceRegistry,
     ) -> anyhow::Result<StartingPoint> {
-        // Files are read from their beginning at every start, which gives the same state.
-        let settings = config.checkpoint.as_ref().filter(|_| config.files.is_none());
-        let mut found = settings.map(|settings| checkpoints::open(settings, config, dictionary)).transpose()?;
+        let mut found =
+            config.checkpoints_written().map(|settings| checkpoints::open(settings, config, dictionary)).transpose()?;
         let own = found.as_ref().and_then(|found| found.restored.as_ref()).map(|restored| restored.tick());
         let (watermark, served, member);
         if config.cluster.leads() {
