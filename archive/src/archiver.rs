@@ -235,7 +235,9 @@ impl<L: Log> Archiver<L> {
         };
         self.unsurveyed.clear();
         for (id, partition) in &mut self.partitions {
-            if !looked.ends.contains_key(id) && looked.troubles.is_empty() {
+            let is_gone = !looked.ends.contains_key(id) && looked.troubles.is_empty();
+            // A topic that comes again may be another one: its reading begins with the comparison.
+            if is_gone || looked.missing.contains(&id.topic) {
                 partition.stop();
             }
         }

@@ -22,6 +22,8 @@ pub struct Looked {
     pub ends: BTreeMap<PartitionId, Ends>,
     /// Why some partitions, or all, are not there.
     pub troubles: Vec<String>,
+    /// The topics that do not exist now.
+    pub missing: Vec<Arc<str>>,
     /// The age at which a topic deletes records, if it does and that is known.
     pub retention: BTreeMap<Arc<str>, Duration>,
 }

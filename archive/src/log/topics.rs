@@ -87,8 +87,12 @@ impl<U: Upstream, F: Fetch> Log for Topics<U, F> {
                         partitions.into_iter().map(|partition| PartitionId { topic: topic.clone(), partition }),
                     );
                 }
-                Ok(TopicLookup::Missing) if self.optional.iter().any(|optional| **optional == **topic) => {}
-                Ok(TopicLookup::Missing) => looked.troubles.push(format!("topic {topic} does not exist")),
+                Ok(TopicLookup::Missing) => {
+                    looked.missing.push(topic.clone());
+                    if !self.optional.iter().any(|optional| **optional == **topic) {
+                        looked.troubles.push(format!("topic {topic} does not exist"));
+                    }
+                }
                 Ok(TopicLookup::Refused(reason)) => looked.troubles.push(reason),
                 Err(error) => {
                     looked.troubles.push(error.to_string());

@@ -110,6 +110,18 @@ fn a_topic_that_outgrows_the_old_one_is_still_not_archived() {
 }
 
 #[test]
+fn a_topic_that_was_away_and_has_more_records_than_before_is_compared() {
+    let log = log();
+    let (store, mut turns) = whole(&log);
+    let before = archived(&store);
+    log.delete();
+    turns.some(20);
+    log.recreate(0, 900);
+    expect_withheld(&turns.some(60), 900);
+    assert!(archived(&store) == before);
+}
+
+#[test]
 fn it_is_archived_from_its_first_record_when_the_old_files_are_moved_away() {
     for first_records in [50, 450] {
         let log = log();

@@ -168,6 +168,11 @@ impl MemoryLog {
         partitions.insert(partition, Partition { visible: records.len(), end: count, low: 0, records });
     }
 
+    /// Deletes the topic.
+    pub(crate) fn delete(&self) {
+        self.partitions.lock().expect("no holder of this lock panics").clear();
+    }
+
     /// The last `count` records of a partition are not visible for a while.
     pub(crate) fn hide(&self, partition: i32, count: usize) {
         let mut partitions = self.partitions.lock().expect("no holder of this lock panics");
@@ -202,7 +207,9 @@ impl Log for MemoryLog {
             (id, Ends { low: partition.low, high: partition.end })
         });
         let retention = self.retention.map(|age| (self.topic.clone(), age)).into_iter().collect();
-        Looked { ends: ends.collect(), troubles: vec![], retention }
+        let missing: Vec<Arc<str>> = partitions.is_empty().then(|| self.topic.clone()).into_iter().collect();
+        let troubles = missing.iter().map(|topic| format!("topic {topic} does not exist")).collect();
+        Looked { ends: ends.collect(), troubles, missing, retention }
     }
 
     fn start(&mut self, id: &PartitionId, next: i64, _: &Waker) -> Result<MemoryTail, String> {
