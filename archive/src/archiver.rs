@@ -18,7 +18,6 @@ use dataflow::backoff::Backoff;
 use dataflow::feed::Waker;
 use sources::kafka::upstream::{Ends, PartitionId};
 
-use crate::chain::{Chain, Survey};
 use crate::file::FileError;
 use crate::log::Log;
 use crate::now::Now;
@@ -84,7 +83,7 @@ pub struct Archiver<L: Log> {
     /// When the next request to the store may be made.
     retry_at: Duration,
     look_at: Duration,
-    /// When topics that were made anew are looked for in the archive again.
+    /// When the archiver lists again the topics that were made anew.
     release_at: Duration,
     release_backoff: Backoff,
     /// When partitions were looked up last, and first, by the wall clock.
@@ -179,22 +178,6 @@ impl<L: Log> Archiver<L> {
                 self.retry_at = now + begun.elapsed() + self.backoff.pause();
             }
         }
-    }
-
-    /// Removes what is superfluous of a partition. A list is not made at one moment: a merging that goes on meanwhile may make files
-    /// seem superfluous, so a second list must have them too.
-    fn superfluous(&self, id: &PartitionId, chain: &Chain) -> Result<(), StoreError> {
-        let found = chain.superfluous();
-        if found.is_empty() {
-            return Ok(());
-        }
-        let again = Survey::of(self.store.list(&format!("{}/", id.topic))?);
-        let still = again.chains.get(id).map(Chain::superfluous).unwrap_or_default();
-        for name in found.iter().filter(|name| still.contains(name)) {
-            tracing::info!(name, "archive: removing an unfinished file");
-            self.store.remove(name)?;
-        }
-        Ok(())
     }
 
     /// Writes all segments that wait: of each first the parts, last the closing file.

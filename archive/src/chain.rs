@@ -62,10 +62,15 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// The segment with the largest offsets; none without a segment.
+    pub(crate) fn last_segment(&self) -> Option<&Segment> {
+        self.segments.iter().max_by_key(|segment| segment.last)
+    }
+
     /// The offset after the last segment; none without a segment.
     #[must_use]
     pub fn next(&self) -> Option<i64> {
-        self.segments.iter().map(|segment| segment.last + 1).max()
+        self.last_segment().map(|segment| segment.last + 1)
     }
 
     /// The ranges of offsets between segments that are in no segment.

@@ -33,7 +33,7 @@ use crate::store::{Store, StoreError, Version};
 /// segment in the order of its offsets holds these files in memory.
 const PARTS_SHARE: u64 = 8;
 
-/// How often merging begins anew because files have changed.
+/// How many times a merging is repeated because files have changed.
 const ATTEMPTS: u32 = 10;
 
 /// What was done.

@@ -195,7 +195,7 @@ fn files(survey: &Survey, until: &Survey) -> Vec<String> {
 enum Outcome {
     /// This version has no records to remove.
     Clean(Version),
-    /// It was written again without so many records.
+    /// It was replaced by a file without this number of records.
     Written(u64),
     /// Another command has changed or removed it.
     Changed,

@@ -13,7 +13,7 @@ use crate::name::ObjectName;
 use crate::partition::LastRecord;
 use crate::store::{Object, StoreError};
 
-/// The pauses between two lists of topics that were made anew, whose old files may have been moved away.
+/// The shortest and the longest pause between two lists of a topic that was made anew: its old files may be moved away.
 pub(super) const PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 
 /// The most foreign files that are named in the log.
@@ -88,8 +88,24 @@ impl<L: Log> Archiver<L> {
         Ok(())
     }
 
+    /// Removes what is superfluous of a partition. A list is not made at one moment: a merging that goes on meanwhile may make files
+    /// seem superfluous, so a second list must have them too.
+    fn superfluous(&self, id: &PartitionId, chain: &Chain) -> Result<(), StoreError> {
+        let found = chain.superfluous();
+        if found.is_empty() {
+            return Ok(());
+        }
+        let again = Survey::of(self.store.list(&format!("{}/", id.topic))?);
+        let still = again.chains.get(id).map(Chain::superfluous).unwrap_or_default();
+        for name in found.iter().filter(|name| still.contains(name)) {
+            tracing::info!(name, "archive: removing an unfinished file");
+            self.store.remove(name)?;
+        }
+        Ok(())
+    }
+
     fn last_record(&mut self, id: &PartitionId, chain: &Chain) -> Result<Option<LastRecord>, StoreError> {
-        let closing = chain.segments.iter().max_by_key(|segment| segment.last).and_then(|segment| segment.files.last());
+        let closing = chain.last_segment().and_then(|segment| segment.files.last());
         let Some(closing) = closing else { return Ok(None) };
         if let Some((_, last)) = self.last_records.0.get(id).filter(|(name, _)| *name == closing.name) {
             return Ok(last.clone());

@@ -27,7 +27,7 @@ impl LastRecord {
     /// # Errors
     /// When the store does not give the file.
     pub(crate) fn of(store: &dyn Store, chain: &Chain) -> Result<Option<LastRecord>, StoreError> {
-        let segment = chain.segments.iter().max_by_key(|segment| segment.last);
+        let segment = chain.last_segment();
         // The closing file comes last, and has the most records.
         let file = segment.and_then(|segment| segment.files.iter().rev().find(|file| file.bytes <= FILE_BYTES_MAX));
         let Some(file) = file else { return Ok(None) };

@@ -34,7 +34,7 @@ const BATCH_BYTES: usize = 1 << 20;
 const ATTEMPTS: u32 = 5;
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
-/// How many lists in a row show that a file is gone before reading fails. With each segment that is given, they count anew.
+/// Reading fails after this number of lists in a row without a segment that could be read: each time a file was gone.
 const LISTS_MAX: u32 = 5;
 
 /// Who makes the list of the archive again when a file cannot be read.

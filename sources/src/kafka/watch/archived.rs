@@ -84,8 +84,7 @@ impl<U: Upstream> Watcher<U> {
         }
     }
 
-    /// Commands that a tracked partition is read from there.
-    /// What is between `read` and the first record that it gives is lost.
+    /// Commands that a tracked partition is read where `joined` says. The offsets from `read` to the first record there are lost.
     pub(super) fn go_on(&mut self, id: &PartitionId, read: i64, joined: &Joined, ends: Ends) {
         self.note_losses(id, joined.lost_after(read));
         let tracked = self.tracked.get_mut(id).expect("only a tracked partition goes on");
