@@ -6,7 +6,7 @@
 //! ```
 
 use std::borrow::Cow;
-use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
 use std::str;
 
 use base64::Engine as _;
@@ -143,7 +143,9 @@ pub(super) fn read<E: From<FileError>>(
     if bytes.is_empty() {
         return Err(FileError("the file is empty".into()).into());
     }
-    let mut lines = BufReader::new(read::Decoder::with_buffer(bytes).map_err(failed)?);
+    // The checksum stands behind the last line: no line is given before it has been compared.
+    io::copy(&mut decoder(bytes)?, &mut io::sink()).map_err(failed)?;
+    let mut lines = BufReader::new(decoder(bytes)?);
     let mut buffer = Vec::new();
     loop {
         buffer.clear();
@@ -169,6 +171,10 @@ pub(super) fn read<E: From<FileError>>(
     }
 }
 
+fn decoder(bytes: &[u8]) -> Result<read::Decoder<'_, &[u8]>, FileError> {
+    read::Decoder::with_buffer(bytes).map_err(failed)
+}
+
 fn unpack<'a>(text: Option<Cow<'a, str>>, base64: Option<Cow<'a, str>>) -> Result<Option<Cow<'a, [u8]>>, FileError> {
     match (text, base64) {
         (_, Some(base64)) => BASE64_STANDARD.decode(base64.as_bytes()).map(|bytes| Some(bytes.into())).map_err(failed),
@@ -180,4 +186,46 @@ fn unpack<'a>(text: Option<Cow<'a, str>>, base64: Option<Cow<'a, str>>) -> Resul
 
 fn failed(error: impl std::fmt::Display) -> FileError {
     FileError(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATED_ROWS: SegmentRows = SegmentRows { written: 60, erased: 0 };
+
+    /// The offsets and bytes of the rows of a file, and its error.
+    fn given(bytes: &[u8]) -> (Vec<(i64, Vec<u8>)>, Option<FileError>) {
+        let mut rows = Vec::new();
+        let read = read(bytes, &mut |row, _| {
+            rows.push((row.offset, row.raw.unwrap_or_default().to_vec()));
+            Ok::<(), FileError>(())
+        });
+        (rows, read.err())
+    }
+
+    #[test]
+    fn a_file_with_a_wrong_bit_gives_no_wrong_row() {
+        let mut writer = JsonWriter::new(&PartitionId { topic: "views".into(), partition: 3 }).unwrap();
+        for offset in 0..60_i64 {
+            let raw = format!(r#"{{"user_id":{offset},"product_id":"product-{:x}"}}"#, offset.pow(5));
+            writer.push(&Row { offset, raw: Some(raw.as_bytes()), ..Row::default() }).unwrap();
+        }
+        let sound = writer.finish(Some(STATED_ROWS)).unwrap();
+        let (rows, error) = given(&sound);
+        assert_eq!((rows.len(), error), (60, None));
+        let mut refused = 0;
+        for bit in 0..sound.len() * 8 {
+            let mut damaged = sound.to_vec();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            match given(&damaged) {
+                (found, None) => assert!(found == rows, "bit {bit}"),
+                (found, Some(_)) => {
+                    assert!(found.is_empty(), "bit {bit}: rows were given before the damage was found");
+                    refused += 1;
+                }
+            }
+        }
+        assert!(refused > sound.len() * 7, "only the numbers behind the lines have no checksum: {refused}");
+    }
 }

@@ -52,7 +52,7 @@ impl History {
 
     /// An archiver from its start to its kill, or for some turns.
     fn life(&mut self, turns: u64) {
-        let mut archiver = self.archiver();
+        let mut archiver = self.archiver(&SharedStatus::default());
         for _ in 0..turns {
             self.now += Duration::from_millis(self.dice.below(4000));
             self.log.grow(&mut self.dice);
@@ -67,15 +67,15 @@ impl History {
         self.store.revive();
     }
 
-    fn archiver(&self) -> Archiver<MemoryLog> {
-        Archiver::new(self.settings.clone(), Share::ALL, self.store.clone(), self.log.clone(), SharedStatus::default())
+    fn archiver(&self, status: &SharedStatus) -> Archiver<MemoryLog> {
+        Archiver::new(self.settings.clone(), Share::ALL, self.store.clone(), self.log.clone(), status.clone())
     }
 
     /// Reads on without faults until everything is durable.
     fn finish(&mut self) {
         self.store.heal();
         self.log.complete();
-        let mut archiver = self.archiver();
+        let mut archiver = self.archiver(&SharedStatus::default());
         for _ in 0..2000 {
             self.now += Duration::from_secs(1);
             archiver.turn(Now { since_start: self.now, wall_ms: memory_log::START_MS });
@@ -178,8 +178,7 @@ fn a_store_that_is_away_stops_the_reading_and_bounds_the_memory() {
     let history = History::new(3, Format::Parquet);
     history.log.complete();
     let status = SharedStatus::default();
-    let mut archiver =
-        Archiver::new(history.settings.clone(), Share::ALL, history.store.clone(), history.log.clone(), status.clone());
+    let mut archiver = history.archiver(&status);
     archiver.turn(Now { since_start: Duration::ZERO, wall_ms: memory_log::START_MS });
     history.store.fail_one_in(1);
     for second in 1..200 {
@@ -206,8 +205,7 @@ fn reading_goes_on_while_segments_wait_and_memory_is_left() {
     history.settings.memory_bytes_max = 64 << 20;
     history.log.complete();
     let status = SharedStatus::default();
-    let mut archiver =
-        Archiver::new(history.settings.clone(), Share::ALL, history.store.clone(), history.log.clone(), status.clone());
+    let mut archiver = history.archiver(&status);
     archiver.turn(Now { since_start: Duration::ZERO, wall_ms: memory_log::START_MS });
     history.store.fail_one_in(1);
     for second in 1..400 {
@@ -231,8 +229,7 @@ fn reading_goes_on_while_segments_wait_and_memory_is_left() {
 /// Hours of turns with a store that is away; returns what is wrong at the end of each.
 fn troubles_of_an_absence(history: &History, from_the_start: bool, hours: u64) -> Vec<String> {
     let status = SharedStatus::default();
-    let mut archiver =
-        Archiver::new(history.settings.clone(), Share::ALL, history.store.clone(), history.log.clone(), status.clone());
+    let mut archiver = history.archiver(&status);
     let mut turn = |ms: u64| {
         archiver.turn(Now { since_start: Duration::from_millis(ms), wall_ms: memory_log::END_MS + ms });
         status.get().trouble.unwrap_or_default()
@@ -292,8 +289,7 @@ fn a_foreign_file_is_left_and_counted() {
     history.store.put("views/notes.txt", "mine".into()).expect("the store works");
     history.log.complete();
     let status = SharedStatus::default();
-    let mut archiver =
-        Archiver::new(history.settings.clone(), Share::ALL, history.store.clone(), history.log.clone(), status.clone());
+    let mut archiver = history.archiver(&status);
     archiver.turn(Now { since_start: Duration::ZERO, wall_ms: memory_log::START_MS });
     assert_eq!(status.get().foreign, 1);
     history.store.put("views/date=2026-11-29/hour=05/0-1-2.csv", "mine".into()).expect("the store works");
@@ -343,8 +339,7 @@ fn records_deleted_before_they_were_read_are_counted_and_the_topic_goes_on() {
     // Later records that are deleted while no archiver runs are missing, and named.
     let lost = history.log.append_and_lose(0, 50);
     held.extend(history.log.written().into_iter().filter(|((_, offset), _)| *offset > gone));
-    let mut archiver =
-        Archiver::new(history.settings.clone(), Share::ALL, history.store.clone(), history.log.clone(), status.clone());
+    let mut archiver = history.archiver(&status);
     for second in 1..100 {
         archiver.turn(Now { since_start: Duration::from_secs(second), wall_ms: memory_log::START_MS });
     }
@@ -365,8 +360,7 @@ fn a_topic_that_was_made_anew_is_not_mixed_with_the_old_one() {
     let before = history.archived();
     history.log.recreate(1, 5);
     let status = SharedStatus::default();
-    let mut archiver =
-        Archiver::new(history.settings.clone(), Share::ALL, history.store.clone(), history.log.clone(), status.clone());
+    let mut archiver = history.archiver(&status);
     for second in 1..30 {
         archiver.turn(Now { since_start: Duration::from_secs(second), wall_ms: memory_log::START_MS });
     }

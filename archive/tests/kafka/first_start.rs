@@ -1,13 +1,6 @@
 //! A source that starts when its topics have deleted records that the archive has: it reads each record once, or says which
 //! are nowhere.
 
-#![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
-
-#[path = "first_start/faulty_store.rs"]
-mod faulty_store;
-#[path = "../../sources/tests/kafka/shop.rs"]
-mod shop;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -23,8 +16,8 @@ use harness::kafka::Broker;
 use harness::wait_until;
 use sources::kafka::{self, ReadFrom, Resume};
 
-use faulty_store::FaultyStore;
-use shop::{SOON, Shop};
+use crate::faulty_store::FaultyStore;
+use crate::shop::{SOON, Shop};
 
 static BROKER: LazyLock<Broker> = LazyLock::new(Broker::start);
 
