@@ -130,7 +130,7 @@ impl System {
         let archive = archiving::start(config)?;
         let (recommender, shadow) = recommenders(config, &engine, als.as_ref(), of_products.content.as_ref(), hits);
         let floor = Floor { as_of: origin.floor.tick, caught_up: origin.floor.caught_up };
-        let list_copies = list_copies.start(&Lists::new(&engine, &recommender, floor, config.cluster.leads()))?;
+        let list_copies = list_copies.start(&Lists::new(&engine, &recommender, &origin.clock, floor, config))?;
         let clock = LaterClock::new(origin.clock.clone(), wall_ms);
         let event_writer: Arc<dyn EventWriter> = Arc::new(LogEventWriter::new(outlets.log, clock));
         let app = App {

@@ -10,6 +10,7 @@
 
 mod cells;
 mod dictionary;
+mod largest;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,7 @@ use crate::time::Millis;
 
 pub use cells::{FeatureCell, RowProduct};
 pub use dictionary::data_dictionary;
+pub use largest::largest;
 
 /// The declaration of a feature.
 #[derive(Debug)]

@@ -223,7 +223,7 @@ pub struct SinkStatus {
     pub follows: bool,
     /// Lists that have changed and wait.
     pub waiting: u64,
-    /// The time from the longest waiting change to the newest state of the lists, or since the copy was right.
+    /// The age of the longest waiting change; while the copy does not follow, the time since it was right.
     pub behind_ms: u64,
     /// Lists in the copy, of this process.
     pub lists: u64,

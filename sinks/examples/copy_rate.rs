@@ -64,7 +64,7 @@ fn run(what: &str, destination: impl Destination) {
     let settings = KafkaCopy::default().copy();
     let dictionary = Arc::new(Dictionary::new(ids));
     let waiting = Arc::new(WaitingLists::new(&[CopiedLists::Histories], settings.waiting_max, dictionary));
-    let (touches, status) = (Touches::new(vec![waiting.clone()]), SharedCopyStatus::default());
+    let (touches, status) = (Touches::new(vec![waiting.clone()]), SharedCopyStatus::new(waiting.clone(), 1));
     let lists = Histories { users: users.clone(), as_of: as_of.clone() };
     let mut copier = Copier::new(destination, lists, waiting, &settings, status.clone());
     let mut settle = || while copier.turn(Duration::ZERO).expect("the service works") != Turn::Done {};

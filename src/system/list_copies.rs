@@ -16,6 +16,7 @@ use dataflow::engine::{Engine, TickCounter};
 use dataflow::graph::TouchOutlet;
 use dataflow::index_reader::IndexReader;
 use dataflow::source_status::SourceRegistry;
+use dataflow::time::ServiceClock;
 use query_server::{Floor, SinkStatus};
 use recommend::Recommender;
 use sinks::copies::kafka::Topic;
@@ -40,27 +41,39 @@ pub(super) struct Lists {
     recommender: Arc<Recommender>,
     registry: Arc<SourceRegistry>,
     ticks: TickCounter,
+    clock: Arc<dyn ServiceClock>,
     floor: Floor,
     /// Whether this process writes the lists that belong to no user.
     leads: bool,
 }
 
 impl Lists {
-    /// The lists of this process. `leads`: it writes the lists that belong to no user.
-    pub(super) fn new(engine: &Engine, recommender: &Arc<Recommender>, floor: Floor, leads: bool) -> Self {
+    /// The lists of this process. `clock` is the clock of their times.
+    pub(super) fn new(
+        engine: &Engine,
+        recommender: &Arc<Recommender>,
+        clock: &Arc<dyn ServiceClock>,
+        floor: Floor,
+        config: &Config,
+    ) -> Self {
         Lists {
             reader: engine.reader().clone(),
             recommender: recommender.clone(),
             registry: engine.registry().clone(),
             ticks: engine.tick_counter(),
+            clock: clock.clone(),
             floor,
-            leads,
+            leads: config.cluster.leads(),
         }
     }
 }
 
 /// Running copiers.
-pub(super) struct ListCopies(Vec<Running>);
+pub(super) struct ListCopies {
+    running: Vec<Running>,
+    /// The clock of the lists' times.
+    clock: Arc<dyn ServiceClock>,
+}
 
 struct Running {
     kind: &'static str,
@@ -100,7 +113,7 @@ impl Prepared {
         if let Some((table, settings, waiting)) = self.table {
             running.push(start("postgres", table.place(), table, &settings, waiting, lists)?);
         }
-        Ok(ListCopies(running))
+        Ok(ListCopies { running, clock: lists.clock.clone() })
     }
 }
 
@@ -120,7 +133,7 @@ fn start(
         lists.leads,
         readiness,
     );
-    let status = SharedCopyStatus::default();
+    let status = SharedCopyStatus::new(waiting.clone(), lists.clock.now());
     let copier = Copier::new(destination, reader, waiting, settings, status.clone());
     let begin = || {
         // On Linux, the priority belongs to the thread. Without it the copies still work.
@@ -135,13 +148,14 @@ fn start(
 impl ListCopies {
     /// Asks the threads to end after what they are doing now.
     pub(super) fn end(&self) {
-        self.0.iter().for_each(|running| running.thread.end());
+        self.running.iter().for_each(|running| running.thread.end());
     }
 
     /// Reads the state, for `/v1/status`, `/readyz` and metrics.
     pub(super) fn status(&self) -> Arc<dyn Fn() -> Vec<SinkStatus> + Send + Sync> {
+        let clock = self.clock.clone();
         let shared: Vec<_> = self
-            .0
+            .running
             .iter()
             .map(|running| (running.kind, running.place.clone(), running.thread.status().clone()))
             .collect();
@@ -151,10 +165,10 @@ impl ListCopies {
                 SinkStatus {
                     kind,
                     place: place.clone(),
+                    behind_ms: status.behind_ms(clock.now()),
                     reason: status.trouble,
                     follows: status.follows,
                     waiting: status.waiting as u64,
-                    behind_ms: status.behind_ms,
                     lists: status.lists as u64,
                     written: status.written,
                     removed: status.removed,
@@ -172,7 +186,7 @@ impl ListCopies {
 
     /// Ends the threads after what they are writing now; waits until `deadline` at the longest.
     pub(super) fn finish(self, deadline: Instant) {
-        self.0.iter().for_each(|running| running.thread.end());
-        self.0.into_iter().for_each(|running| running.thread.finish(deadline));
+        self.end();
+        self.running.into_iter().for_each(|running| running.thread.finish(deadline));
     }
 }

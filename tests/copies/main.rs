@@ -1,5 +1,5 @@
 //! Copies of all kinds of lists in a real topic and a real table, beside the whole program: right after edits by hand, after
-//! kills of the program, of the broker and of the database, after a pause, a restore from an older checkpoint and changed rules.
+//! kills of the program, of the broker and of the database, after pauses, a restore from an older checkpoint and changed rules.
 //!
 //! ```text
 //! views, orders ─▶ vitrine serve ─┬─ copies ─▶ the topic, the table ─▶ read by other clients ─┐
@@ -10,6 +10,8 @@
 #[path = "../support/local_cluster.rs"]
 mod local_cluster;
 mod shop;
+
+use std::collections::BTreeMap;
 
 use harness::{postgres, wait_until};
 
@@ -55,6 +57,7 @@ fn copies_are_right_after_edits_by_hand_and_kills_of_each_side() {
     shop.wait_equal("after kills of the program");
     (0..kills.broker).for_each(|_| kill_broker(&mut shop));
     (0..kills.database).for_each(|_| kill_database(&mut shop));
+    freeze_broker(&mut shop);
     shop.process().freeze();
     shop.edit_table();
     shop.trade();
@@ -95,6 +98,24 @@ fn kill_broker(shop: &mut Shop) {
     shop.trade();
     shop.wait_ready();
     shop.wait_equal("after a kill of the broker");
+}
+
+/// The broker is silent: what waits and for how long is told at once, and not when an attempt has failed.
+fn freeze_broker(shop: &mut Shop) {
+    shop.wait_equal("before the broker is frozen");
+    shop.services.kafka.freeze();
+    shop.order();
+    let mut first_seen = BTreeMap::new();
+    wait_until(SOON, "the lag grows between two failures", || {
+        let sink = shop.sink("kafka");
+        let behind = sink["behind_ms"].as_u64().expect("a number");
+        let before = *first_seen.entry(sink["failures"].as_u64()).or_insert(behind);
+        behind > before + 1000 && sink["waiting"].as_u64() > Some(0)
+    });
+    shop.services.kafka.thaw();
+    shop.trade();
+    shop.wait_ready();
+    shop.wait_equal("after the broker was frozen");
 }
 
 fn kill_database(shop: &mut Shop) {

@@ -5,7 +5,7 @@
 //!  "as_of":"2026-11-20T10:15:00.120Z"}
 //! ```
 //! A feature of a product, a category or a value is a map, or one value where the answer is about one product. Maps have the
-//! largest values first, ties in some fixed order. Views by attribute are null before the attributes are read.
+//! largest values first, ties in the order of keys. Views by attribute are null before the attributes are read.
 
 pub(crate) mod schemas;
 pub(crate) mod table;
@@ -13,7 +13,7 @@ pub(crate) mod table;
 use std::io::Write;
 
 use dataflow::dictionary::Dictionary;
-use dataflow::features::{Feature, FeatureValue, Reading};
+use dataflow::features::{Feature, FeatureValue, Reading, largest};
 use dataflow::ids::{CategoryKey, ProductKey};
 use dataflow::index_reader::{ProductFeatures, UserFeatures, ValueFeatures};
 use dataflow::short_text::ShortText;
@@ -61,9 +61,6 @@ pub(crate) struct MapEntries {
     categories: Vec<(CategoryKey, FeatureValue)>,
     values: Vec<((ShortText, ShortText), FeatureValue)>,
 }
-
-/// The capacity for entries that is kept. Only users with very many products need more.
-const ENTRIES_KEPT: usize = 1 << 14;
 
 /// Writes values of features.
 pub(crate) struct ValueWriter<'a> {
@@ -154,26 +151,6 @@ fn entry(out: &mut Vec<u8>, value: FeatureValue) {
     scalar(out, Some(value));
 }
 
-/// Puts the entries with the largest values into `entries`, largest first, ties by key; entries of users who did nothing are
-/// left out.
-fn largest<K: Ord + Copy>(
-    entries: &mut Vec<(K, FeatureValue)>,
-    values: impl Iterator<Item = (K, Option<FeatureValue>)>,
-    most: usize,
-) {
-    entries.clear();
-    entries.extend(values.filter_map(|(key, value)| Some((key, value.filter(|value| !value.is_zero())?))));
-    let order = |one: &(K, FeatureValue), other: &(K, FeatureValue)| {
-        other.1.number().total_cmp(&one.1.number()).then(one.0.cmp(&other.0))
-    };
-    if entries.len() > most {
-        entries.select_nth_unstable_by(most - 1, order);
-        entries.truncate(most);
-        entries.shrink_to(ENTRIES_KEPT);
-    }
-    entries.sort_unstable_by(order);
-}
-
 /// Writes a value, or null.
 fn scalar(out: &mut Vec<u8>, value: Option<FeatureValue>) {
     match value {
@@ -234,20 +211,6 @@ pub(crate) fn object(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_largest_entries_come_first_and_nothing_is_left_out() {
-        let count = |count| Some(FeatureValue::Count(count));
-        let entries = [(1, count(2)), (2, count(0)), (3, None), (4, count(5)), (5, count(2)), (6, count(9))];
-        let keys = |most| {
-            let mut largest_first = Vec::new();
-            largest(&mut largest_first, entries.into_iter(), most);
-            largest_first.into_iter().map(|(key, _)| key).collect::<Vec<i32>>()
-        };
-        assert_eq!(keys(10), [6, 4, 1, 5]);
-        assert_eq!(keys(3), [6, 4, 1]);
-        assert_eq!(keys(1), [6]);
-    }
 
     #[test]
     fn views_by_attribute_are_null_before_the_attributes_are_read() {

@@ -56,8 +56,6 @@ pub struct Copier<D, L> {
     compared: Option<Duration>,
     /// The earliest time as of which the next comparison may read lists, once it is to begin.
     compare_from: Option<Time>,
-    /// The time as of which the copy was right last; none before the first comparison.
-    right_as_of: Option<Time>,
     status: SharedCopyStatus,
 }
 
@@ -86,7 +84,6 @@ impl<D: Destination, L: ShownLists> Copier<D, L> {
             batch: Batch::default(),
             compared: None,
             compare_from: None,
-            right_as_of: None,
             status,
         }
     }
@@ -107,6 +104,7 @@ impl<D: Destination, L: ShownLists> Copier<D, L> {
         if done.is_err() {
             self.batch = Batch::default();
             self.compared = None;
+            self.waiting.put_back();
             self.destination.disconnect();
         }
         // A turn that was too early says nothing about the destination.
@@ -116,20 +114,18 @@ impl<D: Destination, L: ShownLists> Copier<D, L> {
         done
     }
 
-    fn report(&mut self, error: Option<&DestinationError>) {
-        let ((waiting, first), as_of) = (self.waiting.waiting(), self.lists.as_of());
+    fn report(&self, error: Option<&DestinationError>) {
+        let as_of = self.lists.as_of();
+        let (_, first) = self.waiting.waiting();
         let follows = self.compared.is_some();
-        if follows {
-            self.right_as_of = Some(first.unwrap_or(as_of).min(as_of));
-        }
-        // A copy that is not followed lacks every change since it was right.
-        let behind_ms = self.right_as_of.map_or(0, |right| as_of.saturating_sub(right));
         self.status.update(|status| {
             status.failures += u64::from(error.is_some());
             status.trouble = error.map(DestinationError::advice);
             status.follows = follows;
-            status.waiting = waiting;
-            status.behind_ms = behind_ms;
+            // A copy that is not followed lacks every change since it was right.
+            if follows {
+                status.behind_since = Some(first.unwrap_or(as_of).min(as_of));
+            }
             status.lists = self.there.len();
         });
     }
@@ -137,7 +133,7 @@ impl<D: Destination, L: ShownLists> Copier<D, L> {
     /// Reads the copy, and writes what differs from the lists.
     fn compare(&mut self, now: Duration, is_first: bool) -> Result<Turn, DestinationError> {
         let as_of = self.lists.as_of();
-        if as_of < *self.compare_from.get_or_insert_with(|| self.waiting.restart()) {
+        if as_of < *self.compare_from.get_or_insert_with(|| self.waiting.reopen()) {
             return Ok(Turn::Early);
         }
         (self.compare_from, self.compared) = (None, None);
@@ -168,6 +164,7 @@ impl<D: Destination, L: ShownLists> Copier<D, L> {
             }
         }
         self.write()?;
+        self.waiting.compared(as_of);
         self.compared = Some(now);
         let corrected = self.status.get();
         let corrected = corrected.written + corrected.removed - before;
@@ -201,6 +198,7 @@ impl<D: Destination, L: ShownLists> Copier<D, L> {
             }
         }
         self.write()?;
+        self.waiting.written();
         Ok(if is_more { Turn::More } else { Turn::Done })
     }
 

@@ -87,6 +87,71 @@ pub(super) fn rows_without_a_name_are_removed(server: &Server) {
     assert!(postgres::connect(&service.url).batch_execute(unnamed).is_err(), "from now on each row has a list");
 }
 
+/// A copy of the table `tight`, made with these statements: it is refused, and the SQL that is named mends it.
+fn is_mended(service: &TableService, statements: &str, problem: &str) {
+    let columns = "list text, position integer, product text, value double precision, as_of timestamptz";
+    postgres::execute(&service.url, "DROP TABLE IF EXISTS tight, other CASCADE");
+    postgres::execute(&service.url, &statements.replace("COLUMNS", columns));
+    let mut table = service.table();
+    let error = table.inspect().expect_err(problem);
+    assert!(error.to_string().ends_with(problem), "{error}");
+    assert_eq!(table.begin(), Err(error.clone()));
+    postgres::execute(&service.url, &error.mend().expect("SQL"));
+    assert_eq!(table.inspect(), Ok(Presence::Present), "{problem}");
+    table.begin().expect("the statements have mended the table");
+    let lists =
+        ["similar/a", "similar/A", "similar/b"].map(|name| change(name, vec![row("p-1", None), row("p-2", None)]));
+    table.write(&lists).expect("lists are written");
+    let found = read(&mut table);
+    assert_eq!(found.len(), lists.len());
+    assert!(lists.iter().all(|list| found[&list.name.to_string()] == Some(digest(&list.rows))), "{problem}");
+}
+
+/// A primary key, constraints and indexes that allow too few rows, and columns that only PostgreSQL writes.
+pub(super) fn what_refuses_rows_is_dropped(server: &Server) {
+    let service = TableService::new(server, "tight");
+    let cases = [
+        (
+            "CREATE TABLE tight (COLUMNS, PRIMARY KEY (list)); CREATE TABLE other (list text REFERENCES tight)",
+            "the primary key tight_pkey on (list) refuses rows of lists, (list, position) is not unique",
+        ),
+        (
+            "CREATE TABLE tight (COLUMNS, PRIMARY KEY (list, position), UNIQUE (product))",
+            "cannot hold lists: the unique constraint tight_product_key on (product) refuses rows of lists",
+        ),
+        (
+            "CREATE TABLE tight (COLUMNS, PRIMARY KEY (list, position)); \
+             CREATE UNIQUE INDEX \"of lists\" ON tight (lower(list), position) WHERE value IS NULL",
+            "the unique index public.\"of lists\" on (lower(list), \"position\") refuses rows of lists",
+        ),
+        (
+            "CREATE TABLE tight (COLUMNS, PRIMARY KEY (list, position, value))",
+            "the primary key tight_pkey on (list, \"position\", value) refuses rows of lists, (list, position) is not unique",
+        ),
+        (
+            "CREATE TABLE tight (COLUMNS, UNIQUE (list, position) DEFERRABLE)",
+            "the unique constraint tight_list_position_key on (list, \"position\") is deferrable, (list, position) is not unique",
+        ),
+        (
+            "CREATE TABLE tight (list integer PRIMARY KEY, product text GENERATED ALWAYS AS ('p' || '1') STORED, \
+             position integer GENERATED ALWAYS AS IDENTITY, value double precision NOT NULL, as_of timestamptz)",
+            "the primary key tight_pkey on (list) refuses rows of lists, (list, position) is not unique",
+        ),
+        (
+            "CREATE TABLE tight (list text, product text GENERATED ALWAYS AS (upper(list)) STORED, \
+             position integer GENERATED ALWAYS AS IDENTITY, value double precision, as_of timestamptz, \
+             PRIMARY KEY (list, position))",
+            "cannot hold lists: column position is always generated as identity, column product is generated",
+        ),
+    ];
+    for (statements, problem) in cases {
+        is_mended(&service, statements, problem);
+    }
+    let more = "CREATE UNIQUE INDEX ON tight (position, product, list); CREATE INDEX ON tight (list)";
+    postgres::execute(&service.url, more);
+    assert_eq!(service.table().inspect(), Ok(Presence::Present), "an index that contains the key refuses no row");
+}
+
 /// A user who may read the table, but not write to it, and who may make no table.
 pub(super) fn rights_that_are_lacking_are_named(service: &TableService) {
     let role = "CREATE ROLE reader LOGIN; GRANT SELECT ON lists TO reader; REVOKE CREATE ON SCHEMA public FROM PUBLIC";

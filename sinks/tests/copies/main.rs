@@ -261,6 +261,7 @@ fn a_table_keeps_the_contract_and_other_columns_are_refused() {
     broken_tables::rows_that_are_there_twice_are_removed(&service, &mut table);
     broken_tables::a_view_is_no_table(&service);
     broken_tables::rows_without_a_name_are_removed(&server);
+    broken_tables::what_refuses_rows_is_dropped(&server);
     broken_tables::rights_that_are_lacking_are_named(&service);
 
     let settings = PostgresCopy { table: Some("none.lists".into()), ..PostgresCopy::default() };

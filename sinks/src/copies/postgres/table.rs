@@ -1,11 +1,14 @@
 //! The table of a copy: checked, and made if it is missing.
 
+mod problems;
+
 use std::collections::BTreeMap;
 
 use postgres::Row;
 use postgres::types::Type;
 use sources::postgres::{Connection, error_text, quoted_name, quoted_table};
 
+use self::problems::{FoundColumn, UniqueIndex, mend, problems};
 use super::refused;
 use crate::copies::destination::{DestinationError, Presence};
 
@@ -24,19 +27,37 @@ const KEY_COLUMNS: [&str; 2] = ["list", "position"];
 /// What has the name of the table; no row: nothing.
 const RELATION: &str = "SELECT relkind::text FROM pg_class WHERE oid = to_regclass($1)";
 
-/// The columns of a table: name, type, whether a row needs a value that has no default, and whether it may lack one.
+/// The columns of a table: name, type, whether a row needs a value that has no default, whether it may lack one, and whether
+/// only PostgreSQL writes it: by an expression that is stored or not, or by a sequence.
 const FOUND: &str = "
     SELECT a.attname::text, format_type(a.atttypid, NULL),
-           a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND a.attgenerated = '', NOT a.attnotnull
+           a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND a.attgenerated = '', NOT a.attnotnull,
+           a.attgenerated = 's', a.attgenerated NOT IN ('', 's'), a.attidentity = 'a'
     FROM pg_attribute a WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped";
 
-/// Whether a list has each position once.
+/// Whether a list has each position once. `ON CONFLICT` cannot use a deferrable constraint.
 const KEY: &str = "
     SELECT EXISTS (
         SELECT FROM pg_index i
-        WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indnkeyatts = 2
-          AND ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+        WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
+          AND i.indnkeyatts = 2 AND ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
                     ORDER BY 1) = ARRAY['list', 'position'])";
+
+/// The indexes that may refuse rows: the name of the constraint, if there is one; the quoted name of the index; whether it is a
+/// primary key, of an exclusion constraint, or deferrable; its columns without expressions, and with them; and the statements that drop the
+/// foreign keys that refer to it.
+const UNIQUE: &str = "
+    SELECT c.conname::text, format('%I.%I', n.nspname, r.relname), i.indisprimary, i.indisexclusion,
+           NOT i.indimmediate,
+           ARRAY(SELECT a.attname::text FROM generate_series(1, i.indnkeyatts) AS k
+                 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k - 1]),
+           (SELECT string_agg(pg_get_indexdef(i.indexrelid, k, true), ', ' ORDER BY k)
+            FROM generate_series(1, i.indnkeyatts) AS k),
+           ARRAY(SELECT format('ALTER TABLE %s DROP CONSTRAINT %I;', f.conrelid::regclass, f.conname) FROM pg_constraint f
+                 WHERE f.contype = 'f' AND f.conindid = i.indexrelid AND f.conparentid = 0 ORDER BY f.oid)
+    FROM pg_index i JOIN pg_class r ON r.oid = i.indexrelid JOIN pg_namespace n ON n.oid = r.relnamespace
+    LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid AND c.contype IN ('p', 'u', 'x')
+    WHERE i.indrelid = to_regclass($1) AND (i.indisunique OR i.indisexclusion) ORDER BY r.relname";
 
 /// What this user may not do with the table, and the user's name as SQL quotes it. All rights but DELETE may be granted for
 /// single columns.
@@ -112,11 +133,12 @@ fn check(connection: &mut Connection, table: &str) -> Result<Fit, DestinationErr
     }
     let rows = connection.query_typed(FOUND, &[(&name, Type::TEXT)]).map_err(asking)?;
     let unfit = |problem: String, sql: String| DestinationError::Unfit { table: table.to_owned(), problem, sql };
-    let column = |row: &Row| FoundColumn { kind: row.get(1), is_demanded: row.get(2), may_be_null: row.get(3) };
     let found: BTreeMap<String, FoundColumn> = rows.iter().map(|row| (row.get(0), column(row))).collect();
+    let indexes = connection.query_typed(UNIQUE, &[(&name, Type::TEXT)]).map_err(asking)?;
+    let indexes: Vec<UniqueIndex> = indexes.iter().map(index).collect();
     let key = connection.query_typed(KEY, &[(&name, Type::TEXT)]).map_err(asking)?;
     let has_key = key.first().is_some_and(|row| row.get(0));
-    let problems = problems(&found, has_key);
+    let problems = problems(&name, &found, &indexes, has_key);
     if !problems.is_empty() {
         let words: Vec<&str> = problems.iter().map(|problem| &*problem.words).collect();
         return Err(unfit(words.join(", "), mend(&name, &problems)));
@@ -136,6 +158,30 @@ fn check(connection: &mut Connection, table: &str) -> Result<Fit, DestinationErr
     }
 }
 
+fn column(row: &Row) -> FoundColumn {
+    FoundColumn {
+        kind: row.get(1),
+        is_demanded: row.get(2),
+        may_be_null: row.get(3),
+        is_stored: row.get(4),
+        is_virtual: row.get(5),
+        is_identity: row.get(6),
+    }
+}
+
+fn index(row: &Row) -> UniqueIndex {
+    UniqueIndex {
+        constraint: row.get(0),
+        name: row.get(1),
+        is_primary: row.get(2),
+        is_exclusion: row.get(3),
+        is_deferrable: row.get(4),
+        columns: row.get(5),
+        definition: row.get(6),
+        references: row.get(7),
+    }
+}
+
 /// What a relation is, by its `relkind`; none if it is a table.
 fn other_kind(kind: &str) -> Option<&'static str> {
     match kind {
@@ -147,71 +193,6 @@ fn other_kind(kind: &str) -> Option<&'static str> {
         "i" | "I" => Some("an index"),
         _ => Some("no table"),
     }
-}
-
-/// A column that the table has.
-struct FoundColumn {
-    kind: String,
-    is_demanded: bool,
-    may_be_null: bool,
-}
-
-/// Why a table cannot hold lists.
-struct TableProblem {
-    words: String,
-    /// The change of the table that mends it, as a part of `ALTER TABLE`; none: the key has to be made.
-    change: Option<String>,
-    /// Whether the change takes the key away, if there is one.
-    loses_key: bool,
-}
-
-/// What is wrong with the columns and the key.
-fn problems(found: &BTreeMap<String, FoundColumn>, has_key: bool) -> Vec<TableProblem> {
-    let mut problems = Vec::new();
-    for (column, kind) in COLUMNS {
-        let (quoted, loses_key) = (quoted_name(column), KEY_COLUMNS.contains(&column));
-        let (words, change) = match found.get(column) {
-            None => (format!("there is no column {column}"), format!("ADD COLUMN {quoted} {kind}")),
-            Some(FoundColumn { kind: other, .. }) if other != kind => (
-                format!("column {column} is {other} and not {kind}"),
-                format!("DROP COLUMN {quoted}, ADD COLUMN {quoted} {kind}"),
-            ),
-            Some(_) => continue,
-        };
-        problems.push(TableProblem { words, change: Some(change), loses_key });
-    }
-    let is_own = |name: &String| COLUMNS.iter().any(|(column, _)| column == name);
-    for (name, _) in found.iter().filter(|(name, column)| column.is_demanded && !is_own(name)) {
-        problems.push(TableProblem {
-            words: format!("column {name} must have a value"),
-            change: Some(format!("ALTER COLUMN {} DROP NOT NULL", quoted_name(name))),
-            loses_key: false,
-        });
-    }
-    if !has_key {
-        let words = "(list, position) is not unique".into();
-        problems.push(TableProblem { words, change: None, loses_key: true });
-    }
-    problems
-}
-
-/// The statements that mend the table. `name` is quoted.
-fn mend(name: &str, problems: &[TableProblem]) -> String {
-    let changes: Vec<&str> = problems.iter().filter_map(|problem| problem.change.as_deref()).collect();
-    let mut statements = Vec::new();
-    if !changes.is_empty() {
-        statements.push(format!("ALTER TABLE {name} {};", changes.join(", ")));
-    }
-    if problems.iter().any(|problem| problem.loses_key) {
-        let columns = KEY_COLUMNS.map(quoted_name);
-        let not_null = columns.clone().map(|column| format!(", ALTER COLUMN {column} SET NOT NULL")).concat();
-        statements.push(format!("{};", unnamed_rows(name)));
-        // Which of several rows stays does not matter: the next comparison puts it right.
-        let same = columns.clone().map(|column| format!("one.{column} = other.{column} AND ")).concat();
-        statements.push(format!("DELETE FROM {name} AS one USING {name} AS other WHERE {same}one.ctid > other.ctid;"));
-        statements.push(format!("ALTER TABLE {name} ADD UNIQUE ({}){not_null};", columns.join(", ")));
-    }
-    statements.join(" ")
 }
 
 /// The statement that makes the table.
@@ -227,55 +208,4 @@ fn statement(table: &str) -> String {
 fn not_created(table: &str, sql: String, error: &postgres::Error) -> DestinationError {
     let problem = format!("it is missing and cannot be created: {}", error_text(error));
     DestinationError::Unfit { table: table.to_owned(), problem, sql }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The statements that give each row a name.
-    const NAMED: &str = "DELETE FROM lists WHERE \"list\" IS NULL OR \"position\" IS NULL; \
-                         DELETE FROM lists AS one USING lists AS other WHERE one.\"list\" = other.\"list\" AND \
-                         one.\"position\" = other.\"position\" AND one.ctid > other.ctid; \
-                         ALTER TABLE lists ADD UNIQUE (\"list\", \"position\"), ALTER COLUMN \"list\" SET NOT NULL, \
-                         ALTER COLUMN \"position\" SET NOT NULL;";
-
-    #[test]
-    fn other_columns_are_named_with_the_change_that_mends_them() {
-        let column =
-            |kind: &str, is_demanded| FoundColumn { kind: kind.into(), is_demanded, may_be_null: !is_demanded };
-        let mut found: BTreeMap<String, FoundColumn> =
-            COLUMNS.iter().map(|(name, kind)| ((*name).to_owned(), column(kind, true))).collect();
-        assert!(problems(&found, true).is_empty());
-        found.insert("note".into(), column("text", false));
-        assert!(problems(&found, true).is_empty(), "a column that may be empty is no problem");
-        found.insert("shop".into(), column("text", true));
-        found.insert("value".into(), column("integer", false));
-        found.remove("as_of");
-        let wrong = problems(&found, false);
-        let said: Vec<&str> = wrong.iter().map(|problem| &*problem.words).collect();
-        assert_eq!(
-            said,
-            [
-                "column value is integer and not double precision",
-                "there is no column as_of",
-                "column shop must have a value",
-                "(list, position) is not unique"
-            ]
-        );
-        let changes = "ALTER TABLE lists DROP COLUMN \"value\", ADD COLUMN \"value\" double precision, \
-                       ADD COLUMN \"as_of\" timestamp with time zone, ALTER COLUMN \"shop\" DROP NOT NULL;";
-        assert_eq!(mend("lists", &wrong[..3]), changes);
-        assert_eq!(mend("lists", &wrong), format!("{changes} {NAMED}"));
-    }
-
-    #[test]
-    fn a_new_column_of_the_key_needs_a_new_key() {
-        let column = |kind: &str| FoundColumn { kind: kind.into(), is_demanded: false, may_be_null: true };
-        let mut found: BTreeMap<String, FoundColumn> =
-            COLUMNS.iter().map(|(name, kind)| ((*name).to_owned(), column(kind))).collect();
-        found.insert("list".into(), column("integer"));
-        let changed = "ALTER TABLE lists DROP COLUMN \"list\", ADD COLUMN \"list\" text;";
-        assert_eq!(mend("lists", &problems(&found, true)), format!("{changed} {NAMED}"));
-    }
 }
