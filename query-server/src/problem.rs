@@ -9,7 +9,7 @@ use hyper::StatusCode;
 
 use crate::event_writer::{InvalidEvent, WriteError};
 
-pub(crate) use row::RowProblem;
+pub(crate) use row::{RowFault, RowProblem};
 
 /// Why a request failed. Texts hold no ids.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -56,7 +56,9 @@ fn print(report: &ImportReport, dry_run: bool) -> io::Result<()> {
         writeln!(out, "the column {column:?} is no field and is ignored")?;
     }
     for BadField { line, column, value, reason } in &report.bad_lines {
-        writeln!(out, "line {line}: {column} {value:?}: {reason}")?;
+        let place = if *line == 0 { String::new() } else { format!("line {line}: ") };
+        let field = if column.is_empty() { String::new() } else { format!("{column} {value:?}: ") };
+        writeln!(out, "{place}{field}{reason}")?;
     }
     let outcome = match (report.written, dry_run) {
         (true, _) => "imported",

@@ -3,6 +3,9 @@
 use serde::Serialize;
 use thiserror::Error;
 
+/// The most fields at fault that are named of several rows.
+pub const FAULTS_MAX: usize = 100;
+
 /// A field that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
@@ -61,6 +64,10 @@ pub enum StoreError {
         /// Why it is refused.
         refusal: Refusal,
     },
+    /// Several writes are refused because their rows would be wrong, and nothing was written: the index of each in the
+    /// request, from 0, with its fields at fault. The list ends when [`FAULTS_MAX`] fields are named.
+    #[error("{} rows would not be valid", .0.len())]
+    Invalid(Vec<(usize, Vec<Fault>)>),
     /// The key that makes a request repeatable was used for another request within the last day.
     #[error("the idempotency key was used for another request")]
     KeyReused,

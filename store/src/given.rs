@@ -139,7 +139,7 @@ impl Given<'_> {
         };
         let millis = millis.ok_or_else(|| wrong.to_owned())?;
         if millis < 0 || millis > bounds.now + AHEAD_MS_MAX {
-            return Err("must not be before 1970 and not ahead of the clock".to_owned());
+            return Err("must not be before 1970, nor more than five minutes ahead of the clock".to_owned());
         }
         Ok(millis)
     }

@@ -31,7 +31,7 @@ pub mod sqlite;
 mod write;
 
 pub use bounds::Bounds;
-pub use error::{Fault, Refusal, StoreError};
+pub use error::{FAULTS_MAX, Fault, Refusal, StoreError};
 pub use export::RowWriter;
 pub use field::{Field, Shape};
 pub use follower::{Follow, FollowError, Followed, Follower, Listed, Placed, TableRow};

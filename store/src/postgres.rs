@@ -19,6 +19,7 @@ mod import;
 mod imported;
 mod opening;
 mod reason;
+mod references;
 mod rows;
 mod runs;
 mod save;

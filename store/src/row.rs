@@ -220,6 +220,12 @@ impl Row {
         }
     }
 
+    /// A category without any field but its id: the one that a product names.
+    pub(crate) fn category(&self) -> Option<Row> {
+        let Row::Product(Product { category_id: Some(category), .. }) = self else { return None };
+        Some(Row::Category(Category { category_id: category.clone(), name: None, parent_id: None }))
+    }
+
     /// The row as a purchase, if it is one.
     pub(crate) fn purchase(&self) -> Option<&Purchase> {
         if let Row::Purchase(purchase) = self { Some(purchase) } else { None }

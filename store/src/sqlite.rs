@@ -6,6 +6,7 @@
 //! ```
 //! What waits while the disk takes one transaction is one transaction together.
 
+mod dangling;
 mod follow;
 mod import;
 mod load;

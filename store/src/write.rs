@@ -1,8 +1,10 @@
 //! Writes inside the transaction of any home: conditions, rules between rows, and answers that are kept for a day.
 
+use std::collections::HashSet;
+
 use crate::Millis;
 use crate::bounds::Bounds;
-use crate::error::{Fault, Refusal, StoreError};
+use crate::error::{FAULTS_MAX, Fault, Refusal, StoreError};
 use crate::home::{Action, Condition, Repeatable, Stored, Write, WriteRequest, Written, Wrote};
 use crate::kind::Kind;
 use crate::row::{Purchase, Row, Status};
@@ -22,7 +24,7 @@ pub(crate) trait WriteTransaction {
     /// The row with this id. Until the transaction ends, no one else changes it.
     fn load(&mut self, kind: Kind, id: &str) -> Result<Option<Row>, Self::Error>;
 
-    /// Whether there is a row with this id.
+    /// Whether there is a row with this id. If there is, no one else removes it until the transaction ends.
     fn is_there(&mut self, kind: Kind, id: &str) -> Result<bool, Self::Error>;
 
     /// Adds a row, or replaces the one that is there.
@@ -83,13 +85,8 @@ pub(crate) fn request<T: WriteTransaction>(
     {
         return Ok(written);
     }
-    let bounds = Bounds { price_digits: settings.price_digits, now: request.now };
-    let mut written = Vec::with_capacity(request.writes.len());
-    for (index, write) in request.writes.iter().enumerate() {
-        let wrote = one(tables, write, &bounds, settings).map_err(|error| WriteFailure::Home { index, error })?;
-        written.push(wrote.map_err(|refusal| WriteFailure::Rule(StoreError::Refused { index, refusal }))?);
-    }
-    let written = Written { change: tables.last_change()?, rows: written, replayed: false };
+    let rows = all(tables, request, settings)?;
+    let written = Written { change: tables.last_change()?, rows, replayed: false };
     if let Some(Repeatable { key, fingerprint }) = &request.repeatable {
         let rows = serde_json::to_string(&written.rows).expect("rows are plain data");
         let kept = KeptAnswer { fingerprint: fingerprint.clone(), change: written.change, rows };
@@ -98,9 +95,51 @@ pub(crate) fn request<T: WriteTransaction>(
     Ok(written)
 }
 
+/// Does the writes of a request in their order. After one whose row would be wrong, the others are tried too, to find all that is
+/// wrong.
+fn all<T: WriteTransaction>(
+    tables: &mut T,
+    request: &WriteRequest,
+    settings: &Settings,
+) -> Result<Vec<Wrote>, WriteFailure<T::Error>> {
+    let bounds = Bounds { price_digits: settings.price_digits, now: request.now };
+    let mut written = Vec::with_capacity(request.writes.len());
+    let mut invalid: Vec<(usize, Vec<Fault>)> = Vec::new();
+    for (index, write) in request.writes.iter().enumerate() {
+        // A reference to a row that is refused is no fault of its own.
+        let is_refused = |kind: Kind, id: &str| {
+            invalid.iter().any(|(at, _)| request.writes[*at].kind == kind && request.writes[*at].id == id)
+        };
+        match one(tables, write, is_refused, &bounds, settings) {
+            Ok(Ok(wrote)) => written.push(wrote),
+            Ok(Err(Refusal::Invalid(faults))) => invalid.push((index, faults)),
+            Ok(Err(refusal)) if invalid.is_empty() => {
+                return Err(WriteFailure::Rule(StoreError::Refused { index, refusal }));
+            }
+            Ok(Err(_)) => {}
+            Err(error) if invalid.is_empty() => return Err(WriteFailure::Home { index, error }),
+            // The request is refused already, and the home may do nothing more in this transaction.
+            Err(_) => break,
+        }
+        if invalid.iter().map(|(_, faults)| faults.len()).sum::<usize>() >= FAULTS_MAX {
+            break;
+        }
+    }
+    if invalid.len() > 1 {
+        return Err(WriteFailure::Rule(StoreError::Invalid(invalid)));
+    }
+    match invalid.pop() {
+        None => Ok(written),
+        Some((index, faults)) => {
+            Err(WriteFailure::Rule(StoreError::Refused { index, refusal: Refusal::Invalid(faults) }))
+        }
+    }
+}
+
 fn one<T: WriteTransaction>(
     tables: &mut T,
     write: &Write,
+    is_refused: impl Fn(Kind, &str) -> bool,
     bounds: &Bounds,
     settings: &Settings,
 ) -> Result<Result<Wrote, Refusal>, T::Error> {
@@ -109,8 +148,12 @@ fn one<T: WriteTransaction>(
         Ok(after) => after,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    // What the row refers to already is not checked again: the other row may have been deleted since.
+    let named: HashSet<(Kind, &str)> = before.iter().flat_map(references).map(|(kind, id, _)| (kind, id)).collect();
     let refusal = match &after {
-        Some(row) => refusal_of(tables, row, settings)?,
+        Some(row) => refusal_of(tables, row, settings, |tables, kind, id| {
+            Ok(named.contains(&(kind, id)) || is_refused(kind, id) || tables.is_there(kind, id)?)
+        })?,
         None if write.kind == Kind::Categories => tables.is_used(&write.id)?.then_some(Refusal::InUse),
         None => None,
     };
@@ -161,11 +204,12 @@ fn after(write: &Write, before: Option<&Row>, bounds: &Bounds) -> Result<Option<
     }
 }
 
-/// Why the row may not stand beside the others.
+/// Why the row may not stand beside the others. `is_known` says whether it may refer to the row with this kind and id.
 pub(crate) fn refusal_of<T: WriteTransaction>(
     tables: &mut T,
     row: &Row,
     settings: &Settings,
+    mut is_known: impl FnMut(&mut T, Kind, &str) -> Result<bool, T::Error>,
 ) -> Result<Option<Refusal>, T::Error> {
     if let Row::Category(category) = row
         && let Some(refusal) = refusal_of_parent(tables, &category.category_id, category.parent_id.as_deref())?
@@ -175,7 +219,7 @@ pub(crate) fn refusal_of<T: WriteTransaction>(
     if settings.unknown_ids == UnknownIds::Take {
         return Ok(None);
     }
-    let faults = unknown_references(row, |kind, id| tables.is_there(kind, id))?;
+    let faults = unknown_references(row, |kind, id| is_known(tables, kind, id))?;
     Ok((!faults.is_empty()).then_some(Refusal::Invalid(faults)))
 }
 

@@ -22,10 +22,14 @@ mod postgres;
 mod random;
 #[path = "contract/reads.rs"]
 mod reads;
+#[path = "contract/references.rs"]
+mod references;
 #[path = "contract/statistics.rs"]
 mod statistics;
 #[path = "contract/trees.rs"]
 mod trees;
+#[path = "contract/values.rs"]
+mod values;
 #[path = "contract/writes.rs"]
 mod writes;
 

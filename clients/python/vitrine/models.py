@@ -311,8 +311,8 @@ class DescribedFeature(_DescribedFeatureRequired, total=False):
 class _ErasedRowsRequired(TypedDict):
     # The lists of which the user's rows were a part.
     lists_changed: list[str]
-    # Orders in the shop's tables that count no more: all of the user up to the time of the erasure, as far as they
-    # are held.
+    # Orders in the shop's tables that count no more: those of the user up to the time of the erasure that were not
+    # cancelled, as far as they are held.
     orders_hidden: int
     # Products in the history, of those that the list showed.
     views: int
@@ -482,13 +482,18 @@ class FeatureTable(_FeatureTableRequired, total=False):
     rows: list[dict[str, Any]]
 
 
-class FieldError(TypedDict):
-    """A field at fault."""
-
+class _FieldErrorRequired(TypedDict):
     # The field, such as `price` or `lines[2].quantity`; empty for the row as a whole.
     field: str
     # What the field must be.
     reason: str
+
+
+class FieldError(_FieldErrorRequired, total=False):
+    """A field at fault."""
+
+    # The index of the row in a batch.
+    index: int | None
 
 
 _HistoryListRequired = TypedDict(
@@ -512,7 +517,7 @@ class HistoryList(_HistoryListRequired, total=False):
 
 
 class _ImportReportRequired(TypedDict):
-    # Bad lines in the file.
+    # Bad lines in the file, and rows at fault that are not in the file.
     bad: int
     # The fields at fault of the first bad lines, at most 100.
     bad_lines: list[BadField]
@@ -685,11 +690,11 @@ class _ProblemRequired(TypedDict):
 class Problem(_ProblemRequired, total=False):
     """An error as `application/problem+json`."""
 
-    # Every field at fault, of a row.
+    # Every field at fault of a row, or the first 100 of all rows of a batch.
     errors: list[FieldError]
     # The field at fault.
     field: str | None
-    # The index of the event, or of the row of a batch, at fault.
+    # The index of the event, or of the first row of a batch, at fault.
     index: int | None
     report: ImportReport | None
 
@@ -1135,7 +1140,7 @@ class SimilarList(_SimilarListRequired, total=False):
 
 
 class _SinkStatusRequired(TypedDict):
-    # The time from the longest waiting change to the newest state of the lists, or since the copy was right.
+    # The age of the longest waiting change; while the copy does not follow, the time since it was right.
     behind_ms: int
     # The time of the lists at the last comparison.
     compared_as_of_ms: int

@@ -270,8 +270,8 @@ export interface ErasedRows {
   /** The lists of which the user's rows were a part. */
   lists_changed: string[];
   /**
-   * Orders in the shop's tables that count no more: all of the user up to the time of the erasure, as far as
-   * they are held.
+   * Orders in the shop's tables that count no more: those of the user up to the time of the erasure that were
+   * not cancelled, as far as they are held.
    */
   orders_hidden: number;
   /** Products in the history, of those that the list showed. */
@@ -410,6 +410,8 @@ export interface FeatureTable {
 export interface FieldError {
   /** The field, such as `price` or `lines[2].quantity`; empty for the row as a whole. */
   field: string;
+  /** The index of the row in a batch. */
+  index?: number | null;
   /** What the field must be. */
   reason: string;
 }
@@ -428,7 +430,7 @@ export interface HistoryList {
 
 /** What became of an import. */
 export interface ImportReport {
-  /** Bad lines in the file. */
+  /** Bad lines in the file, and rows at fault that are not in the file. */
   bad: number;
   /** The fields at fault of the first bad lines, at most 100. */
   bad_lines: BadField[];
@@ -565,11 +567,11 @@ export interface PlacedProduct {
 export interface Problem {
   /** What is wrong with this request. */
   detail: string;
-  /** Every field at fault, of a row. */
+  /** Every field at fault of a row, or the first 100 of all rows of a batch. */
   errors?: FieldError[];
   /** The field at fault. */
   field?: string | null;
-  /** The index of the event, or of the row of a batch, at fault. */
+  /** The index of the event, or of the first row of a batch, at fault. */
   index?: number | null;
   report?: ImportReport | null;
   status: number;
@@ -946,7 +948,7 @@ export interface SimilarList {
 
 /** A copy of lists in another service, since the start. */
 export interface SinkStatus {
-  /** The time from the longest waiting change to the newest state of the lists, or since the copy was right. */
+  /** The age of the longest waiting change; while the copy does not follow, the time since it was right. */
   behind_ms: number;
   /** The time of the lists at the last comparison. */
   compared_as_of_ms: number;

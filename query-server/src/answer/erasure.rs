@@ -35,7 +35,8 @@ pub(crate) struct ErasedRows {
     pub(crate) views: usize,
     /// Products with a count of interactions or purchases; null if features are off.
     pub(crate) features: Option<usize>,
-    /// Orders in the shop's tables that count no more: all of the user up to the time of the erasure, as far as they are held.
+    /// Orders in the shop's tables that count no more: those of the user up to the time of the erasure that were not cancelled,
+    /// as far as they are held.
     pub(crate) orders_hidden: usize,
     /// The lists of which the user's rows were a part.
     pub(crate) lists_changed: Vec<&'static str>,

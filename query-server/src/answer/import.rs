@@ -12,7 +12,7 @@ pub(crate) struct ReportBody<'a> {
     written: bool,
     /// Records in the file; a CSV file has one for each line of a purchase.
     rows: u64,
-    /// Bad lines in the file.
+    /// Bad lines in the file, and rows at fault that are not in the file.
     bad: u64,
     /// The fields at fault of the first bad lines, at most 100.
     bad_lines: Vec<BadFieldBody<'a>>,

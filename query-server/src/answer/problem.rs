@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::import::ReportBody;
 use super::whole;
 use crate::body::Body;
-use crate::problem::{Problem, ProblemKind, RowProblem};
+use crate::problem::{Problem, ProblemKind, RowFault, RowProblem};
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -33,13 +33,13 @@ pub(crate) struct ProblemBody<'a> {
     status: u16,
     /// What is wrong with this request.
     detail: &'a str,
-    /// The index of the event, or of the row of a batch, at fault.
+    /// The index of the event, or of the first row of a batch, at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<usize>,
     /// The field at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
-    /// Every field at fault, of a row.
+    /// Every field at fault of a row, or the first 100 of all rows of a batch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError<'a>>,
     /// The report of an import.
@@ -52,6 +52,9 @@ pub(crate) struct ProblemBody<'a> {
 struct FieldError<'a> {
     /// The field, such as `price` or `lines[2].quantity`; empty for the row as a whole.
     field: &'a str,
+    /// The index of the row in a batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<usize>,
     /// What the field must be.
     reason: &'a str,
 }
@@ -108,7 +111,10 @@ fn text(kind: ProblemKind, problem: &Problem) -> Bytes {
     let detail = problem.to_string();
     let mut body = ProblemBody { index, field, ..bare(kind, &detail) };
     if let Problem::Row(problem) = problem {
-        body.errors = problem.places().1.iter().map(|Fault { field, reason }| FieldError { field, reason }).collect();
+        let faults = problem.places().1.iter();
+        body.errors = faults
+            .map(|RowFault { index, fault: Fault { field, reason } }| FieldError { field, index: *index, reason })
+            .collect();
         if let RowProblem::BadFile(Some(report)) = problem {
             body.report = Some(ReportBody::new(report, None));
         }

@@ -1,8 +1,16 @@
 //! Errors of the shop's rows: products, categories, users and purchases.
 
-use store::{Fault, ImportReport, Refusal, StoreError};
+use store::{FAULTS_MAX, Fault, ImportReport, Refusal, StoreError};
 
 use super::Problem;
+
+/// A field at fault.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct RowFault {
+    /// The index of its row in a batch, from 0.
+    pub(crate) index: Option<usize>,
+    pub(crate) fault: Fault,
+}
 
 /// Why a row was not read or written. Texts hold no ids.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +33,7 @@ pub(crate) enum RowProblem {
     #[error("the row exists: send its tag in if-match to change it")]
     TagNeeded,
     #[error("{}", in_words(faults))]
-    Invalid { index: Option<usize>, faults: Vec<Fault> },
+    Invalid { faults: Vec<RowFault> },
     #[error("{reason}")]
     Conflict { index: Option<usize>, reason: String },
     #[error("the idempotency key was used for another request within the last day")]
@@ -67,10 +75,22 @@ impl RowProblem {
         }
     }
 
-    /// The row at fault among those of a batch, and the fields at fault.
-    pub(crate) fn places(&self) -> (Option<usize>, &[Fault]) {
+    /// The problem of rows that would be wrong, each with its index in a batch. Of a batch only the first fields are named.
+    pub(crate) fn invalid(rows: impl IntoIterator<Item = (Option<usize>, Vec<Fault>)>) -> RowProblem {
+        let of_row = |(index, faults): (Option<usize>, Vec<Fault>)| {
+            faults.into_iter().map(move |fault| RowFault { index, fault })
+        };
+        let mut faults: Vec<RowFault> = rows.into_iter().flat_map(of_row).collect();
+        if faults.iter().any(|fault| fault.index.is_some()) {
+            faults.truncate(FAULTS_MAX);
+        }
+        RowProblem::Invalid { faults }
+    }
+
+    /// The first row at fault among those of a batch, and the fields at fault.
+    pub(crate) fn places(&self) -> (Option<usize>, &[RowFault]) {
         match self {
-            RowProblem::Invalid { index, faults } => (*index, faults),
+            RowProblem::Invalid { faults } => (faults.first().and_then(|fault| fault.index), faults),
             RowProblem::Conflict { index, .. } => (*index, &[]),
             _ => (None, &[]),
         }
@@ -88,6 +108,9 @@ impl RowProblem {
     pub(crate) fn of(error: StoreError, singular: &'static str, is_batch: bool) -> Problem {
         Problem::Row(match error {
             StoreError::Refused { index, refusal } => RowProblem::refused(is_batch.then_some(index), refusal, singular),
+            StoreError::Invalid(rows) => {
+                RowProblem::invalid(rows.into_iter().map(|(index, faults)| (Some(index), faults)))
+            }
             StoreError::KeyReused => RowProblem::KeyReused,
             StoreError::Busy => return Problem::Busy("requests for the store"),
             StoreError::Unreadable(reason) => RowProblem::UnreadableFile(reason),
@@ -103,7 +126,7 @@ impl RowProblem {
             Refusal::Absent => RowProblem::Absent(singular),
             Refusal::NoLine => RowProblem::Absent("line of this purchase"),
             Refusal::Changed => RowProblem::Changed,
-            Refusal::Invalid(faults) => RowProblem::Invalid { index, faults },
+            Refusal::Invalid(faults) => RowProblem::invalid([(index, faults)]),
             Refusal::Cycle | Refusal::TooDeep(_) | Refusal::InUse | Refusal::Constraint(_) => {
                 RowProblem::Conflict { index, reason: refusal.to_string() }
             }
@@ -111,26 +134,22 @@ impl RowProblem {
     }
 }
 
-/// The bad lines of a file in one sentence. Values of rows are in the report only.
+/// The bad lines of a file in one sentence.
 fn of_report(report: Option<&ImportReport>) -> String {
-    let first = report.and_then(|report| report.bad_lines.first());
-    let first = first.map(|bad| format!("; line {}: `{}` {}", bad.line, bad.column, bad.reason)).unwrap_or_default();
-    format!(
-        "{} of {} lines are bad{first}",
-        report.map_or(0, |report| report.bad),
-        report.map_or(0, |report| report.rows)
-    )
+    report.map_or_else(|| "lines of the file are bad".to_owned(), ImportReport::faults_in_words)
 }
 
 /// The first faults in one sentence.
-fn in_words(faults: &[Fault]) -> String {
-    const FAULTS_MAX: usize = 5;
-    let words = |fault: &Fault| match fault.field.as_str() {
-        "" => format!("the row {}", fault.reason),
-        field => format!("`{field}` {}", fault.reason),
+fn in_words(faults: &[RowFault]) -> String {
+    const NAMED_MAX: usize = 5;
+    let words = |RowFault { index, fault: Fault { field, reason } }: &RowFault| match (index, field.as_str()) {
+        (None, "") => format!("the row {reason}"),
+        (None, field) => format!("`{field}` {reason}"),
+        (Some(index), "") => format!("the row with index {index} {reason}"),
+        (Some(index), field) => format!("`{field}` of the row with index {index} {reason}"),
     };
-    let mut text = faults.iter().take(FAULTS_MAX).map(words).collect::<Vec<_>>().join("; ");
-    if faults.len() > FAULTS_MAX {
+    let mut text = faults.iter().take(NAMED_MAX).map(words).collect::<Vec<_>>().join("; ");
+    if faults.len() > NAMED_MAX {
         text.push_str("; and more");
     }
     text
@@ -150,7 +169,7 @@ pub(crate) const OF_ONE_ROW: &[Problem] = &[Problem::Row(RowProblem::Absent(""))
 pub(crate) const OF_ROW_WRITES: &[Problem] = &[
     Problem::Row(RowProblem::Conflict { index: None, reason: String::new() }),
     Problem::Row(RowProblem::Changed),
-    Problem::Row(RowProblem::Invalid { index: None, faults: Vec::new() }),
+    Problem::Row(RowProblem::Invalid { faults: Vec::new() }),
     Problem::WriteTimeout,
 ];
 

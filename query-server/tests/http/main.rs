@@ -4,6 +4,7 @@
 
 mod access;
 mod away;
+mod batches;
 mod buy_again;
 mod client;
 mod connections;

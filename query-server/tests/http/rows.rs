@@ -30,8 +30,12 @@ impl Rows {
     }
 
     pub(crate) fn with(server: Settings, start: Start) -> Rows {
+        Rows::in_store(server, start, store::UnknownIds::Take)
+    }
+
+    pub(crate) fn in_store(server: Settings, start: Start, unknown_ids: store::UnknownIds) -> Rows {
         let dir = tempfile::tempdir().unwrap();
-        let settings = store::Settings { path: dir.path().join("store.db"), ..store::Settings::default() };
+        let settings = store::Settings { path: dir.path().join("store.db"), unknown_ids, ..store::Settings::default() };
         let store = Some(Arc::new(store::sqlite::SqliteStore::open(settings).unwrap()) as Arc<dyn store::Store>);
         Rows { shop: Shop::guarded(server, Start { store, ..start }), _dir: dir }
     }
@@ -125,6 +129,8 @@ fn a_put_that_only_adds_leaves_a_row_that_is_there() {
             }
             rows.ask("PUT", &path, &[only_new, only_new], &body).assert_problem(400, "bad-header");
             rows.ask("PUT", &path, &[only_new, ("if-match", tag)], &body).assert_problem(400, "bad-header");
+            rows.ask("PATCH", &path, &[only_new], "{}").assert_problem(400, "bad-header");
+            rows.ask("DELETE", &path, &[only_new], "").assert_problem(400, "bad-header");
             assert_eq!(rows.ask("GET", &path, &[], "").header("etag"), Some(tag));
         }
     }

@@ -100,6 +100,43 @@ fn a_file_with_bad_lines_is_refused_with_its_report_and_a_dry_run_writes_nothing
 }
 
 #[test]
+fn a_refusal_says_what_is_at_fault_if_it_is_no_field_of_a_line() {
+    let rows = open();
+    imported(&rows.ask("POST", "/v1/import/products", CSV, PRODUCTS), 2);
+    let lines = [("content-type", "application/x-ndjson")];
+    for (target, headers, file, detail) in [
+        (
+            "/v1/import/products",
+            CSV,
+            "\n",
+            "nothing was written: line 1: `product_id` has no column; the first line must name the columns",
+        ),
+        (
+            "/v1/import/categories?mode=replace",
+            CSV,
+            "category_id\n",
+            "nothing was written: 1 row of the store is at fault; `category_id` is not in the file, and has subcategories \
+             or products",
+        ),
+        (
+            "/v1/import/users",
+            &lines[..],
+            "{\"user_id\":\"a\"}\n5\n",
+            "nothing was written: 1 of 2 lines are bad; line 2: must be a JSON object",
+        ),
+    ] {
+        let refused = rows.ask("POST", target, headers, file);
+        assert_eq!(refused.assert_problem(422, "bad-lines").json()["detail"], detail);
+    }
+    for file in ["", "\n", "\u{feff}"] {
+        let refused = rows.ask("POST", "/v1/import/products?mode=replace", &lines, file);
+        let detail = refused.assert_problem(422, "unreadable-file").json()["detail"].clone();
+        assert_eq!(detail, "nothing was written: the file cannot be read: it is empty");
+    }
+    assert_eq!(rows.shop.get("/v1/products").json()["items"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
 fn parameters_choose_the_mode_and_the_columns() {
     let rows = open();
     let mapped = "/v1/import/users?map=Nr%3Duser_id,Who=name";

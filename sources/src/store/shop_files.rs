@@ -134,7 +134,7 @@ impl ShopFileTail {
         let file = name(self.file);
         let loaded = store.load(&request, &mut text).map_err(|error| LoadFailure::Now(error.to_string()))?;
         match loaded {
-            Some(report) if !report.written => return Err(LoadFailure::OfContent(in_words(&report))),
+            Some(report) if !report.written => return Err(LoadFailure::OfContent(report.faults_in_words())),
             Some(ImportReport { rows, ignored_columns, .. }) => {
                 tracing::info!(file, rows, ?ignored_columns, "a file is loaded into the store");
             }
@@ -163,15 +163,6 @@ fn name(file: ShopFile) -> &'static str {
         ShopFile::Products => "product_catalog.csv",
         ShopFile::Purchases => "orders.csv",
     }
-}
-
-/// Why a file is not loaded, without values.
-fn in_words(report: &ImportReport) -> String {
-    let first = report.bad_lines.first().map(|bad| match bad.column.as_str() {
-        "" => format!("; line {}: {}", bad.line, bad.reason),
-        column => format!("; line {}: `{column}` {}", bad.line, bad.reason),
-    });
-    format!("{} of {} lines are bad{}", report.bad, report.rows, first.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::table::{RecordDigest, Table};
 use super::{FileContent, FileFormat, ImportMode, ImportReport, ImportRequest};
 use crate::error::Fault;
 use crate::kind::Kind;
-use crate::row::{Category, Product, Row};
+use crate::row::Row;
 use crate::settings::{Settings, UnknownIds};
 
 /// Categories that are remembered as made.
@@ -35,7 +35,8 @@ pub(crate) enum Role {
     /// A purchase with one of its lines. The first part takes the place of the purchase that is there, as the mode says;
     /// each further part adds its line.
     Part,
-    /// It is written only if there is no row with its id.
+    /// It is written only if there is no row with its id. The home makes the category of such a product, if the product is
+    /// written and the category is not there.
     IfAbsent,
 }
 
@@ -141,7 +142,7 @@ impl<'f> FileRows<'f> {
         let source = &self.source;
         self.report.bad(line, faults, |field| {
             let name = field.rsplit_once('.').map_or(field, |(_, name)| name);
-            let value = row.cells(0, &[name]).pop().flatten().filter(|value| !value.is_empty());
+            let value = value(&row.json(), field).filter(|value| !value.is_empty());
             let value = value.unwrap_or_else(|| row.id().to_owned());
             match source {
                 Source::Table(table) if table.reader.line == line => table.place(name),
@@ -205,8 +206,11 @@ impl<'f> FileRows<'f> {
                 match Row::from_json(kind, None, lines.text(), &self.request.bounds) {
                     Ok(row) => self.take(line, row, Role::Whole),
                     Err(faults) => {
-                        let text = lines.text();
-                        self.report.bad(line, &faults, |field| (field.to_owned(), value(text, field)));
+                        let text = String::from_utf8_lossy(lines.text());
+                        self.report.bad(line, &faults, |field| match field {
+                            "" => (String::new(), text.clone().into_owned()),
+                            field => (field.to_owned(), value(&text, field).unwrap_or_default()),
+                        });
                     }
                 }
             }
@@ -215,26 +219,32 @@ impl<'f> FileRows<'f> {
                 self.report.report.rows += 1;
                 self.report.bad(line, &[fault], |_| Default::default());
             }
-            LineRead::End => self.source = Source::Ended,
+            LineRead::End => {
+                self.source = Source::Ended;
+                if self.report.report.rows == 0 {
+                    // It is as good as no file: to replace all rows by none, a table has at least a header.
+                    return Err(io::Error::other("it is empty"));
+                }
+            }
         }
         Ok(())
     }
 
     /// Makes a row ready, behind its category if the store may lack it.
     fn take(&mut self, line: u64, row: Row, role: Role) {
-        if let Row::Product(Product { category_id: Some(category), .. }) = &row
-            && self.makes_categories
-            && !self.made.contains(category)
-        {
-            if self.made.len() < MADE_MAX {
-                self.made.insert(category.clone());
-            }
-            let category = Category { category_id: category.clone(), name: None, parent_id: None };
-            self.ready.push_back(ImportRow { line, row: Row::Category(category), role: Role::IfAbsent });
-        }
         // In a table of purchases, the same product and user stand in many records.
         let repeats = self.request.content == FileContent::Shop && self.request.mode == ImportMode::Insert;
         let role = if repeats && role == Role::Whole { Role::IfAbsent } else { role };
+        if role != Role::IfAbsent
+            && self.makes_categories
+            && let Some(category) = row.category()
+            && !self.made.contains(category.id())
+        {
+            if self.made.len() < MADE_MAX {
+                self.made.insert(category.id().to_owned());
+            }
+            self.ready.push_back(ImportRow { line, row: category, role: Role::IfAbsent });
+        }
         self.ready.push_back(ImportRow { line, row, role });
     }
 }

@@ -2,8 +2,11 @@
 
 use std::io::{self, BufRead, Read};
 
+use serde_json::value::RawValue;
+
 use super::record_reader::{BYTE_ORDER_MARK, RECORD_BYTES_MAX};
 use crate::error::Fault;
+use crate::reader::Members;
 
 /// What came of reading a line.
 pub(super) enum LineRead {
@@ -60,12 +63,50 @@ impl<'f> JsonLines<'f> {
     }
 }
 
-/// The value of a field in a line, for the report.
-pub(super) fn value(line: &[u8], field: &str) -> String {
-    let value: Option<serde_json::Value> = serde_json::from_slice(line).ok();
-    match value.as_ref().and_then(|value| value.get(field)) {
-        Some(value) => value.to_string(),
-        None if field.is_empty() => String::from_utf8_lossy(line).into_owned(),
-        None => String::new(),
+/// The value of a field such as `price` or `lines[1].quantity` in a JSON object, for the report: the text of a string, any other
+/// value as it is written.
+pub(super) fn value(object: &str, field: &str) -> Option<String> {
+    let value = member(object, field).or_else(|| {
+        let (at, name) = field.strip_prefix("lines[")?.split_once(']')?;
+        let lines: Vec<&RawValue> = serde_json::from_str(member(object, "lines")?.get()).ok()?;
+        let line = *lines.get(at.parse::<usize>().ok()?)?;
+        match name.strip_prefix('.') {
+            Some(name) => member(line.get(), name),
+            None => Some(line),
+        }
+    })?;
+    Some(serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned()))
+}
+
+fn member<'o>(object: &'o str, name: &str) -> Option<&'o RawValue> {
+    let Members(members) = Members::read(object).ok()?;
+    members.into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_found_in_lines_and_shown_as_they_are_written() {
+        let object =
+            r#"{"price":"1e3","n":1e3,"lines":[{"product_id":"a"},{"product_id":"b","quantity":0},5],"n":2,"x":null}"#;
+        for (field, expected) in [
+            ("price", Some("1e3")),
+            ("n", Some("1e3")),
+            ("x", Some("null")),
+            ("lines[0].product_id", Some("a")),
+            ("lines[1].product_id", Some("b")),
+            ("lines[1].quantity", Some("0")),
+            ("lines[2]", Some("5")),
+            ("lines[2].quantity", None),
+            ("lines[0].quantity", None),
+            ("lines[3].product_id", None),
+            ("lines[x].product_id", None),
+            ("other", None),
+        ] {
+            assert_eq!(value(object, field).as_deref(), expected, "{field}");
+        }
+        assert_eq!(value("[]", "price"), None);
     }
 }

@@ -17,8 +17,11 @@ pub struct ImportReport {
     pub written: bool,
     /// Records in the file, good and bad ones; a CSV file has one for each line of a purchase.
     pub rows: u64,
-    /// Bad lines in the file.
+    /// Bad lines in the file, and rows at fault that are not in the file.
     pub bad: u64,
+    /// How many of the bad ones are rows of the store that are not in the file.
+    #[serde(skip)]
+    pub bad_outside: u64,
     /// The fields at fault of the first bad lines, at most 100.
     pub bad_lines: Vec<BadField>,
     /// Columns of the file that no field has.
@@ -26,6 +29,30 @@ pub struct ImportReport {
     /// The number of the last change, if the rows were written.
     #[serde(skip)]
     pub change: i64,
+}
+
+impl ImportReport {
+    /// What is wrong with the file, in one sentence: the number of bad lines, and the first of them. Values are in the report only.
+    #[must_use]
+    pub fn faults_in_words(&self) -> String {
+        let lines = self.bad.saturating_sub(self.bad_outside);
+        let mut words = Vec::new();
+        // Without a row the header is at fault, or the file as a whole.
+        if lines > 0 && self.rows > 0 {
+            words.push(format!("{lines} of {} lines are bad", self.rows));
+        }
+        match self.bad_outside {
+            0 => {}
+            1 => words.push("1 row of the store is at fault".to_owned()),
+            count => words.push(format!("{count} rows of the store are at fault")),
+        }
+        if let Some(BadField { line, column, reason, .. }) = self.bad_lines.first() {
+            let place = if *line == 0 { String::new() } else { format!("line {line}: ") };
+            let column = if column.is_empty() { String::new() } else { format!("`{column}` ") };
+            words.push(format!("{place}{column}{reason}"));
+        }
+        words.join("; ")
+    }
 }
 
 /// A field of a line that is wrong.
@@ -55,6 +82,7 @@ impl ReportBuilder {
     pub(super) fn bad(&mut self, line: u64, faults: &[Fault], place: impl Fn(&str) -> (String, String)) {
         if self.report.bad == 0 || line == 0 || self.counted != line {
             self.report.bad += 1;
+            self.report.bad_outside += u64::from(line == 0);
             self.counted = line;
         }
         let named = &mut self.report.bad_lines;
@@ -87,6 +115,6 @@ mod tests {
         let named: Vec<(u64, &str)> =
             builder.report.bad_lines.iter().map(|bad| (bad.line, bad.column.as_str())).collect();
         let expected: Vec<(u64, &str)> = (2..52).flat_map(|line| [(line, "a"), (line, "b")]).collect();
-        assert_eq!((named, builder.report.bad), (expected, 149));
+        assert_eq!((named, builder.report.bad, builder.report.bad_outside), (expected, 149, 1));
     }
 }

@@ -19,17 +19,18 @@ use super::copy;
 use super::imported::{self, Before, count};
 use super::opening::LOCK;
 use super::reason::PgError;
+use super::references;
 use super::rows::ShopSql;
 use super::runs::{ImportRun, RefusedRow, Runs, read_runs, unreadable};
 use super::save::{self, Present};
 use super::statistics::RowCounts;
 use super::write::{PgTables, durable_change};
 use crate::error::{Fault, Refusal, StoreError};
-use crate::import::{FileRows, ImportMode, ImportReport, ImportRequest, Role, fault_of_user};
+use crate::import::{FileRows, ImportMode, ImportReport, ImportRequest, ImportRow, Role, fault_of_user};
 use crate::kind::{Kind, LINES_MAX};
 use crate::row::{Purchase, Row};
 use crate::settings::{Settings, UnknownIds};
-use crate::write::{references, refusal_of, unknown_references};
+use crate::write::{WriteTransaction as _, refusal_of, unknown_references};
 
 /// Imports a file.
 pub(super) fn import(
@@ -177,7 +178,13 @@ impl PgImport<'_> {
             }
             Role::Whole | Role::IfAbsent => HashMap::new(),
         };
-        let known = self.known_references(&run)?;
+        if (kind, role) == (Kind::Products, Role::IfAbsent) {
+            self.make_categories(&run, &there, refuse)?;
+        }
+        let known = match self.settings.unknown_ids {
+            UnknownIds::Take => None,
+            UnknownIds::Refuse => references::known(self.client, self.sql, &run, &there, &before)?,
+        };
         let mut accepted: Vec<AcceptedRow> = Vec::new();
         for parts in run.rows {
             let id = parts[0].1.id();
@@ -191,7 +198,9 @@ impl PgImport<'_> {
             for (line, part) in parts {
                 let mut faults = taken.faults(&part);
                 if faults.is_empty() {
-                    faults = unknown_references(&part, |kind, id| Ok::<_, PgError>(known.contains(kind, id)))?;
+                    faults = unknown_references(&part, |kind, id| {
+                        Ok::<_, PgError>(known.as_ref().is_none_or(|known| known.contains(part.id(), kind, id)))
+                    })?;
                 }
                 if faults.is_empty() {
                     taken.add(line, part);
@@ -264,24 +273,20 @@ impl PgImport<'_> {
         imported::note(self.client, kind, &again.into_iter().map(AcceptedRow::note).collect::<Vec<_>>())
     }
 
-    /// The rows that the run refers to and that are there. The parent of a category may follow it: see `check_parents`.
-    fn known_references(&mut self, run: &ImportRun) -> Result<KnownIds, PgError> {
-        let mut known = KnownIds { checked: Vec::new(), ids: HashSet::new() };
-        if self.settings.unknown_ids == UnknownIds::Take || run.of.is_none_or(|(kind, _)| kind == Kind::Categories) {
-            return Ok(known);
-        }
-        let parts = run.rows.iter().flatten();
-        let named: Vec<(Kind, &str)> =
-            parts.flat_map(|(_, part)| references(part)).map(|(kind, id, _)| (kind, id)).collect();
-        for kind in Kind::ALL {
-            let ids: Vec<&str> = named.iter().filter(|(of, _)| *of == kind).map(|(_, id)| *id).collect();
-            known.checked.push(kind);
-            if !ids.is_empty() {
-                let found = imported::present(self.client, self.sql, kind, &ids)?;
-                known.ids.extend(found.into_iter().map(|id| (kind, id)));
+    /// Makes the categories of those products of a run that are written, if they are not there.
+    fn make_categories(
+        &mut self,
+        run: &ImportRun,
+        there: &HashSet<String>,
+        refuse: &Sender<RefusedRow>,
+    ) -> Result<(), PgError> {
+        let mut categories = ImportRun::default();
+        for (line, product) in run.rows.iter().map(|parts| &parts[0]) {
+            if let Some(row) = product.category().filter(|_| !there.contains(product.id())) {
+                categories.add(ImportRow { line: *line, row, role: Role::IfAbsent }, 0);
             }
         }
-        Ok(known)
+        self.write(categories, refuse)
     }
 
     /// Checks the parents of the categories in the file, when all of them are written and no others are left.
@@ -290,10 +295,15 @@ impl PgImport<'_> {
         loop {
             let page = imported::categories(self.client, &last)?;
             let Some(end) = page.last().cloned() else { return Ok(()) };
+            let ids: Vec<&str> = page.iter().map(|(_, id)| &**id).collect();
+            let dangling = references::dangling(self.client, Kind::Categories, &ids)?;
             for (line, id) in page {
                 let Some(category) = self.sql.load(self.client, Kind::Categories, &id, false)? else { continue };
                 let mut tables = PgTables { client: self.client, sql: self.sql };
-                if let Some(refusal) = refusal_of(&mut tables, &category, self.settings)? {
+                let refusal = refusal_of(&mut tables, &category, self.settings, |tables, kind, named| {
+                    Ok(dangling.contains(&(id.clone(), kind, named.to_owned())) || tables.is_there(kind, named)?)
+                })?;
+                if let Some(refusal) = refusal {
                     rows.refuse(u64::try_from(line).unwrap_or_default(), &category, &faults_of(refusal));
                 }
             }
@@ -313,18 +323,6 @@ impl PgImport<'_> {
             imported::delete_others(self.client, self.sql, *kind)?;
         }
         Ok(())
-    }
-}
-
-/// Ids that are there, of the kinds that were checked; every id of another kind counts as known.
-struct KnownIds {
-    checked: Vec<Kind>,
-    ids: HashSet<(Kind, String)>,
-}
-
-impl KnownIds {
-    fn contains(&self, kind: Kind, id: &str) -> bool {
-        !self.checked.contains(&kind) || self.ids.contains(&(kind, id.to_owned()))
     }
 }
 

@@ -1,4 +1,5 @@
-//! What an import remembers of the file in a temporary table: the ids, with the number of lines of each purchase.
+//! What an import remembers of the file in a temporary table: the ids, with the number of lines of each purchase. A second one
+//! is for [`super::references`].
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,6 +25,10 @@ const PREPARE: &str = r#"
     CREATE TEMP TABLE imported (
         kind bigint NOT NULL, id text COLLATE "C" NOT NULL, lines bigint NOT NULL, line bigint NOT NULL,
         PRIMARY KEY (kind, id)
+    ) ON COMMIT DROP;
+    CREATE TEMP TABLE dangling (
+        kind bigint NOT NULL, id text COLLATE "C" NOT NULL, named_kind bigint NOT NULL, named text COLLATE "C" NOT NULL,
+        PRIMARY KEY (kind, id, named_kind, named)
     ) ON COMMIT DROP"#;
 
 /// Categories of one look at the table.
@@ -40,7 +45,7 @@ const NEEDED: &str = "
                         AND EXISTS (SELECT FROM imported WHERE kind = $1 AND id = child.category_id OFFSET 0)))
     ORDER BY category_id LIMIT 1000";
 
-/// Makes the table, until the transaction ends.
+/// Makes the tables, until the transaction ends.
 pub(super) fn begin(client: &mut Client) -> Result<(), PgError> {
     Ok(client.batch_execute(PREPARE)?)
 }

@@ -80,13 +80,13 @@ impl ShopSql {
         client.query_typed_opt(&sql, &[(&id, Type::TEXT)])?.map(|row| row_of(kind, &row)).transpose()
     }
 
-    /// Whether there is a row with this id.
+    /// Whether there is a row with this id. Nobody else removes it until the transaction ends.
     pub(super) fn is_there(&self, client: &mut impl GenericClient, kind: Kind, id: &str) -> Result<bool, PgError> {
         if id.contains(NO_TEXT) {
             return Ok(false);
         }
         let KindSql { table, key, .. } = self.of(kind);
-        let sql = format!("SELECT FROM {table} WHERE {key} = $1");
+        let sql = format!("SELECT FROM {table} WHERE {key} = $1 FOR KEY SHARE");
         Ok(client.query_typed_opt(&sql, &[(&id, Type::TEXT)])?.is_some())
     }
 

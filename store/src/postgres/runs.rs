@@ -37,7 +37,7 @@ impl ImportRun {
     }
 
     /// Adds a row; `bytes` is the length of its record.
-    fn add(&mut self, ImportRow { line, row, role }: ImportRow, bytes: usize) {
+    pub(super) fn add(&mut self, ImportRow { line, row, role }: ImportRow, bytes: usize) {
         if role == Role::IfAbsent && self.places.contains_key(row.id()) {
             return;
         }

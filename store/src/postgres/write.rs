@@ -186,7 +186,9 @@ impl WriteTransaction for PgTables<'_> {
     }
 
     fn is_there(&mut self, kind: Kind, id: &str) -> Result<bool, PgError> {
-        self.sql.is_there(self.client, kind, id)
+        // A statement that has waited for another tool, which has replaced the row by a new one, finds neither of them. The next
+        // statement finds the new one.
+        Ok(self.sql.is_there(self.client, kind, id)? || self.sql.is_there(self.client, kind, id)?)
     }
 
     fn save(&mut self, row: &Row, is_new: bool) -> Result<(), PgError> {

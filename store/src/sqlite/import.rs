@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::rows::{self, TableSql};
 use super::saver::Saver;
 use super::write::SqliteTables;
-use super::{failed, unavailable, write};
+use super::{dangling, failed, unavailable, write};
 use crate::error::{Fault, Refusal, StoreError};
 use crate::import::{FileRows, ImportMode, ImportReport, ImportRequest, ImportRow, Role, fault_of_user};
 use crate::kind::{Kind, LINES_MAX};
@@ -43,6 +43,7 @@ pub(super) fn import(
     let unreadable = |error: std::io::Error| StoreError::Unreadable(error.to_string());
     let mut rows = request.rows(file, settings).map_err(unreadable)?;
     connection.execute_batch(PREPARE).map_err(fail)?;
+    connection.execute_batch(dangling::PREPARE).map_err(fail)?;
     connection.execute_batch("BEGIN IMMEDIATE").map_err(fail)?;
     let saver = Saver::new(|kind| rows.fields(kind));
     let import = Import { connection, request, settings, saver };
@@ -84,8 +85,13 @@ impl Import<'_> {
     fn write(&self, ImportRow { line, row, role }: &ImportRow) -> rusqlite::Result<Option<Vec<Fault>>> {
         let (connection, kind, mode) = (self.connection, row.kind(), self.request.mode);
         let there = rows::number(connection, kind, row.id())?;
-        if *role == Role::IfAbsent && there.is_some() {
-            return Ok(None);
+        if *role == Role::IfAbsent {
+            if there.is_some() {
+                return Ok(None);
+            }
+            if let Some(category) = row.category() {
+                self.write(&ImportRow { line: *line, row: category, role: Role::IfAbsent })?;
+            }
         }
         let (lines, user) = match there {
             Some(there) if *role == Role::Part => self.lines_so_far(there)?.unzip(),
@@ -98,10 +104,9 @@ impl Import<'_> {
             return Ok(Some(vec![Fault::new(kind.key(), "is there already")]));
         }
         // The parent of a category may follow it: see `check_parents`.
-        if kind != Kind::Categories
-            && let Some(refusal) = refusal_of(&mut SqliteTables(connection), row, self.settings)?
-        {
-            return Ok(Some(faults_of(refusal)));
+        let faults = dangling::faults(connection, row, there, lines.is_none(), self.settings)?;
+        if !faults.is_empty() {
+            return Ok(Some(faults));
         }
         let mut count = 0;
         match (row, lines) {
@@ -144,14 +149,19 @@ impl Import<'_> {
 
     /// Checks the parents of the categories in the file, when all of them are written and no others are left.
     fn check_parents(&self, rows: &mut FileRows<'_>) -> rusqlite::Result<()> {
-        let sql = "SELECT category_id, line FROM temp.imported JOIN categories ON categories.rowid = number \
+        let sql = "SELECT category_id, line, number FROM temp.imported JOIN categories ON categories.rowid = number \
                    WHERE kind = ?1 ORDER BY line";
         let mut statement = self.connection.prepare(sql)?;
         let mut found = statement.query([Kind::Categories as i64])?;
         while let Some(row) = found.next()? {
             let (id, line): (String, i64) = (row.get(0)?, row.get(1)?);
+            let place = (Kind::Categories, row.get(2)?);
             let Some(category) = rows::load(self.connection, Kind::Categories, &id)? else { continue };
-            if let Some(refusal) = refusal_of(&mut SqliteTables(self.connection), &category, self.settings)? {
+            let mut tables = SqliteTables(self.connection);
+            let refusal = refusal_of(&mut tables, &category, self.settings, |tables, kind, id| {
+                Ok(rows::is_there(tables.0, kind, id)? || dangling::was_named(tables.0, place, kind, id)?)
+            })?;
+            if let Some(refusal) = refusal {
                 rows.refuse(u64::try_from(line).unwrap_or_default(), &category, &faults_of(refusal));
             }
         }
@@ -192,7 +202,7 @@ impl Import<'_> {
     }
 }
 
-pub(super) fn faults_of(refusal: Refusal) -> Vec<Fault> {
+fn faults_of(refusal: Refusal) -> Vec<Fault> {
     match refusal {
         Refusal::Invalid(faults) => faults,
         other => vec![Fault::new("", other.to_string())],

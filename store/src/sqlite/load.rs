@@ -13,18 +13,15 @@ use std::io::BufRead;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::import::{ROWS_BETWEEN, faults_of, number};
-use super::rows;
+use super::import::{ROWS_BETWEEN, number};
 use super::saver::Saver;
-use super::write::{self, SqliteTables};
-use super::{failed, unavailable};
+use super::{dangling, failed, rows, unavailable, write};
 use crate::error::{Fault, StoreError};
 use crate::import::{FileRows, ImportReport, ImportRow, Role, fault_of_user};
 use crate::kind::{Kind, LINES_MAX};
 use crate::row::Row;
 use crate::settings::Settings;
 use crate::shop_file::LoadRequest;
-use crate::write::refusal_of;
 
 /// Room for pages that have changed, and the ids in the file with their records so far, and the user of a purchase.
 const PREPARE: &str = "
@@ -64,6 +61,7 @@ pub(super) fn load(
     let records = request.records();
     let mut rows = records.rows(file, settings).map_err(unreadable)?;
     connection.execute_batch(PREPARE).map_err(fail)?;
+    connection.execute_batch(dangling::PREPARE).map_err(fail)?;
     connection.execute_batch("BEGIN IMMEDIATE").map_err(fail)?;
     let saver = Saver::new(|kind| rows.fields(kind)).with_lines(rows.fields(kind).as_deref());
     let load = FileLoad { connection, settings, saver, kind };
@@ -140,18 +138,20 @@ impl FileLoad<'_> {
         };
         self.see(row.id(), part, user)?;
         let digest = rows.record_digest(kind);
-        if self.loaded(row.id(), part)?.is_some_and(|before| before == digest) {
+        let before = self.loaded(row.id(), part)?;
+        if before.as_ref().is_some_and(|before| *before == digest) {
             return Ok(None);
         }
         let was_loaded = self.loaded(row.id(), 1)?.is_some();
         self.note(row.id(), part, &digest)?;
-        let is_there = rows::is_there(connection, kind, row.id())?;
-        if was_loaded && !is_there {
+        let there = rows::number(connection, kind, row.id())?;
+        if was_loaded && there.is_none() {
             // Removed in another way since it was loaded.
             return Ok(None);
         }
-        if let Some(refusal) = refusal_of(&mut SqliteTables(connection), row, self.settings)? {
-            return Ok(Some(faults_of(refusal)));
+        let faults = dangling::faults(connection, row, there, part == 1 || before.is_some(), self.settings)?;
+        if !faults.is_empty() {
+            return Ok(Some(faults));
         }
         match row {
             Row::Purchase(purchase) if was_loaded => {
@@ -160,7 +160,7 @@ impl FileLoad<'_> {
                 }
                 self.saver.save_lines(connection, purchase, part - 1)?;
             }
-            row if is_there => self.saver.save(connection, row)?,
+            row if there.is_some() => self.saver.save(connection, row)?,
             row => self.saver.add(connection, row)?,
         }
         Ok(None)

@@ -14,7 +14,7 @@ const LOCK: i64 = 0x0076_6974_7269_6e65;
 const REQUESTS: usize = 40;
 
 /// Runs a statement as another tool does.
-fn run(home: &Home, sql: &str) {
+pub(crate) fn run(home: &Home, sql: &str) {
     match &home.place {
         Place::Url(url) => execute(url, sql),
         Place::Dir(dir) => Connection::open(dir.path().join("store.db")).unwrap().execute_batch(sql).unwrap(),

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use vitrine_store::{
-    FileContent, FileFormat, ImportMode, ImportReport, ImportRequest, Kind, Row, RowWriter, UnknownIds,
+    FileContent, FileFormat, ImportMode, ImportReport, ImportRequest, Kind, Row, RowWriter, StoreError, UnknownIds,
 };
 
 use crate::{BOUNDS, Home, on_every_home, on_every_home_with, put};
@@ -88,6 +88,24 @@ fn lines_of_json_are_read_and_bad_ones_named() {
         assert_eq!(found, [(3, "user_id"), (4, "")]);
         assert!(import(home, &lines, "\u{feff}{\"user_id\":\"a\"}\n{\"user_id\":\"b\"}").written);
         assert_eq!(ids(home, Kind::Users), ["a", "b"]);
+    });
+}
+
+#[test]
+fn a_file_of_json_without_a_row_is_refused() {
+    on_every_home(|home| {
+        home.done(put(Kind::Users, r#"{"user_id":"ada"}"#));
+        for mode in ImportMode::ALL {
+            let lines = ImportRequest { mode, format: FileFormat::JsonLines, ..request(Kind::Users) };
+            for text in ["", "\n", "\u{feff}", "\u{feff}\n", " \r\n\n"] {
+                let refused = home.store.import(&lines, &mut Cursor::new(text)).unwrap_err();
+                assert_eq!(refused, StoreError::Unreadable("it is empty".into()), "{text:?}");
+            }
+        }
+        assert_eq!(ids(home, Kind::Users), ["ada"]);
+        let replace = ImportRequest { mode: ImportMode::Replace, ..request(Kind::Users) };
+        assert!(import(home, &replace, "user_id\n").written, "a table may have a header only");
+        assert_eq!(ids(home, Kind::Users), [""; 0]);
     });
 }
 

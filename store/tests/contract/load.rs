@@ -137,6 +137,31 @@ fn purchases_of_unknown_products_follow_the_setting() {
     assert_eq!(ids(&home, Kind::Purchases), ["1"]);
 }
 
+#[test]
+fn a_record_that_changes_keeps_its_reference_to_a_product_that_was_deleted() {
+    let home = Home::sqlite(UnknownIds::Refuse);
+    home.done(put(Kind::Users, r#"{"user_id":"ada"}"#));
+    let records = |records: &[&str]| {
+        records.iter().fold("order_id,user_id,product_id,quantity,created_at\n".to_owned(), |text, record| {
+            text + record + ",2026-11-01\n"
+        })
+    };
+    loaded(&home, ShopFile::Products, "product_id\nlamp\nbulb\n");
+    loaded(&home, ShopFile::Purchases, &records(&["1,ada,lamp,1", "1,ada,bulb,1"]));
+    loaded(&home, ShopFile::Products, "product_id\nbulb\n");
+    for next in [
+        &["1,ada,lamp,2", "1,ada,bulb,1"][..],
+        &["1,ada,bulb,1", "1,ada,lamp,2"],
+        &["1,ada,bulb,1", "1,ada,lamp,2", "1,ada,lamp,3"],
+    ] {
+        loaded(&home, ShopFile::Purchases, &records(next));
+        assert_eq!(home.json(Kind::Purchases, "1")["lines"].as_array().map(Vec::len), Some(next.len()));
+    }
+    let report = load(&home, ShopFile::Purchases, &records(&["1,ada,bulb,1", "1,ada,none,2", "2,ada,lamp,1"])).unwrap();
+    let bad: Vec<(u64, &str)> = report.bad_lines.iter().map(|bad| (bad.line, &*bad.value)).collect();
+    assert_eq!(bad, [(3, "none"), (4, "lamp")]);
+}
+
 /// A record of the file of purchases: purchase, user, product.
 type Record = (u8, u8, u8);
 

@@ -150,6 +150,39 @@ fn a_row_that_a_tool_adds_during_an_import_is_the_one_of_the_file() {
 }
 
 #[test]
+fn a_row_that_a_tool_deletes_at_the_same_time_is_waited_for() {
+    let home = Home::postgres(UnknownIds::Refuse);
+    home.done(put(Kind::Users, r#"{"user_id":"ada"}"#));
+    home.done(put(Kind::Products, r#"{"product_id":"lamp"}"#));
+    let mut tool = connect(home.url());
+    for (changes, end, is_there) in [
+        ("DELETE FROM products", "ROLLBACK", true),
+        ("DELETE FROM products; INSERT INTO products (product_id) VALUES ('lamp')", "COMMIT", true),
+        ("DELETE FROM products", "COMMIT", false),
+    ] {
+        tool.batch_execute(&format!("BEGIN; {changes}")).unwrap();
+        std::thread::scope(|scope| {
+            let purchase = r#"{"purchase_id":"1","user_id":"ada","lines":[{"product_id":"lamp"}]}"#;
+            let writing = scope.spawn(|| home.write_at_last(|| create(Kind::Purchases, purchase)));
+            let mut watching = connect(home.url());
+            let waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+            wait_until(SOON, "the purchase waits", || watching.query(waits, &[]).unwrap().len() == 1);
+            tool.batch_execute(end).unwrap();
+            match writing.join().unwrap() {
+                Ok(_) => assert!(is_there, "{changes}; {end}"),
+                Err(StoreError::Refused { index: 0, refusal: Refusal::Invalid(faults) }) => {
+                    assert_eq!((faults.len(), &*faults[0].field, is_there), (1, "lines[0].product_id", false));
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        });
+        if is_there {
+            home.done(act(Kind::Purchases, "1", Action::Delete));
+        }
+    }
+}
+
+#[test]
 fn two_processes_keep_the_rules_between_rows() {
     let url = database();
     let stores = [store_in(&url, managed()), store_in(&url, managed())];

@@ -1,6 +1,8 @@
 //! Writes: each action, its conditions and refusals, all or nothing, and requests that are repeated.
 
-use vitrine_store::{Action, Condition, Kind, Refusal, Repeatable, StoreError, UnknownIds, Write, WriteRequest};
+use vitrine_store::{
+    Action, Condition, FAULTS_MAX, Kind, Refusal, Repeatable, StoreError, UnknownIds, Write, WriteRequest,
+};
 
 use crate::{NOW, act, create, on_every_home, on_every_home_with, put, wait};
 
@@ -125,6 +127,25 @@ fn unknown_ids_are_taken_or_refused_by_setting() {
         home.done(put(Kind::Products, r#"{"product_id":"bulb"}"#));
         home.done(put(Kind::Users, r#"{"user_id":"ada"}"#));
         home.done(put(Kind::Purchases, purchase));
+    });
+}
+
+#[test]
+fn all_rows_of_a_request_that_are_wrong_are_named() {
+    on_every_home_with(UnknownIds::Refuse, |home| {
+        let refused = home.write(vec![
+            put(Kind::Categories, r#"{"category_id":"light","parent_id":"none"}"#),
+            put(Kind::Categories, r#"{"category_id":"lamps","parent_id":"light"}"#),
+            put(Kind::Users, r#"{"user_id":"ada"}"#),
+            put(Kind::Products, r#"{"product_id":"lamp","category_id":"none"}"#),
+        ]);
+        let Err(StoreError::Invalid(rows)) = refused else { panic!("{refused:?}") };
+        let found: Vec<(usize, &str)> = rows.iter().map(|(index, faults)| (*index, &*faults[0].field)).collect();
+        assert_eq!(found, [(0, "parent_id"), (3, "category_id")]);
+        assert!(home.get(Kind::Users, "ada").is_none(), "nothing is written");
+        let product = |number| put(Kind::Products, &format!(r#"{{"product_id":"{number}","category_id":"none"}}"#));
+        let refused = home.write((0..150).map(product).collect());
+        assert!(matches!(&refused, Err(StoreError::Invalid(rows)) if rows.len() == FAULTS_MAX), "{refused:?}");
     });
 }
 

@@ -6,7 +6,7 @@ use axum::extract::State;
 use hyper::header::HeaderMap;
 use hyper::{Response, StatusCode, Uri};
 use serde_json::value::RawValue;
-use store::{Action, Bounds, Condition, Fault, Kind, Row, Write};
+use store::{Action, Bounds, Condition, FAULTS_MAX, Fault, Kind, Row, Write};
 
 use super::Resource;
 use super::change::{bounds, token_of, writes};
@@ -43,12 +43,23 @@ fn rows(kind: Kind, body: &[u8], bounds: &Bounds) -> Result<Vec<Write>, Problem>
     let given: Option<Vec<&RawValue>> = serde_json::from_slice(body).ok();
     let given = given.filter(|rows| (1..=BATCH_ROWS_MAX).contains(&rows.len())).ok_or_else(|| {
         let reason = format!("must be an array of 1 to {BATCH_ROWS_MAX} rows");
-        Problem::Row(RowProblem::Invalid { index: None, faults: vec![Fault { field: String::new(), reason }] })
+        Problem::Row(RowProblem::invalid([(None, vec![Fault { field: String::new(), reason }])]))
     })?;
-    let write = |(index, raw): (usize, &RawValue)| {
-        let row = Row::from_json(kind, None, raw.get().as_bytes(), bounds);
-        let row = row.map_err(|faults| Problem::Row(RowProblem::Invalid { index: Some(index), faults }))?;
-        Ok(Write { kind, id: row.id().to_owned(), action: Action::Put(row), condition: Condition::Nothing })
-    };
-    given.into_iter().enumerate().map(write).collect()
+    let (mut writes, mut invalid, mut fault_count) = (Vec::with_capacity(given.len()), Vec::new(), 0);
+    for (index, raw) in given.into_iter().enumerate() {
+        match Row::from_json(kind, None, raw.get().as_bytes(), bounds) {
+            Ok(row) => {
+                let id = row.id().to_owned();
+                writes.push(Write { kind, id, action: Action::Put(row), condition: Condition::Nothing });
+            }
+            Err(faults) => {
+                fault_count += faults.len();
+                invalid.push((Some(index), faults));
+            }
+        }
+        if fault_count >= FAULTS_MAX {
+            break;
+        }
+    }
+    if invalid.is_empty() { Ok(writes) } else { Err(Problem::Row(RowProblem::invalid(invalid))) }
 }

@@ -107,7 +107,7 @@ fn now(operations: &Operations) -> i64 {
 }
 
 fn invalid(faults: Vec<store::Fault>) -> Problem {
-    Problem::Row(RowProblem::Invalid { index: None, faults })
+    Problem::Row(RowProblem::invalid([(None, faults)]))
 }
 
 /// Does one write.
