@@ -24,9 +24,10 @@ use crate::header_names::{LAST_EVENT_ID, X_API_KEY, X_REQUEST_ID};
 use crate::hot::{self, HotRoute};
 use crate::operations::Operations;
 use crate::problem::Problem;
+use crate::push::Pushed;
 use crate::reply::Reply;
 use crate::request::{RequestHead, check_bounds};
-use crate::router::{EndpointIndex, Pushed, QuotaLeft};
+use crate::router::{EndpointIndex, QuotaLeft};
 
 /// What a serving thread needs to answer requests.
 pub(crate) struct Thread {

@@ -39,6 +39,10 @@ use crate::scope::Scope;
 
 pub(crate) use self::tabled::SentTable;
 
+/// In an answer's extensions: its body is a stream of events, and a slow reader gets newer ones instead of all of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pushed;
+
 /// The number of instants in a pause at which readers wake.
 const WAKINGS_IN_PAUSE: u128 = 8;
 

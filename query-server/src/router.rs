@@ -34,10 +34,6 @@ pub(crate) struct EndpointIndex(pub(crate) usize);
 #[derive(Clone, Debug)]
 pub(crate) struct QuotaLeft(pub(crate) Quota);
 
-/// In an answer's extensions: its body is a stream of events, and a slow reader gets newer ones instead of all of them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pushed;
-
 /// What a layer knows of the operation it stands before.
 #[derive(Clone)]
 struct DeclaredRoute {

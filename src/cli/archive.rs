@@ -13,8 +13,8 @@ Examples:
   vitrine archive compact --config vitrine.toml                   merges small files of one partition and hour
   vitrine archive erase --config vitrine.toml                     removes the records of erased users
 
-A server may write to the archive meanwhile. Run one compact or erase at a time. Exit code of verify: 0 if all is well, 1 if not, with \
-the place and the reason.";
+A server may write to the archive meanwhile. In a bucket run one compact at a time; in a directory a second one waits. Exit code of \
+verify: 0 if all is well, 1 if not, with the place and the reason.";
 
 /// Flags of `vitrine archive`.
 #[derive(Debug, Clone, Args)]

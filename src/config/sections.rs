@@ -55,8 +55,8 @@ settings::section! {
     pub struct Sinks in "sinks" {
         /// File to which every change of a list is appended as a JSON line with its tick. "": no file.
         changes: Option<PathBuf> = "", "file", Kind::Path { empty: true };
-        /// File to which every removal and every change of keys is appended as a JSON line: who, what, when, and the
-        /// result. A request is answered after its line is durable. "": no file.
+        /// File to which every removal, erasure, import, change of rules and change of keys is appended as a JSON line: who,
+        /// what, when, and the result. A request is answered after its line is durable. "": no file.
         audit: Option<PathBuf> = "", "file", Kind::Path { empty: true };
         /// The copy of lists in a topic.
         kafka: KafkaCopy, below;

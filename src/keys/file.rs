@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use query_server::{Key, Rate};
@@ -50,11 +51,16 @@ pub fn edit<R>(
 
 /// Holds other changes of the file off until the lock is dropped. The file itself is replaced, so another one is locked.
 fn lock(path: &Path) -> std::io::Result<File> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(PathBuf::from(name))?;
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(beside(path, ".lock"))?;
     file.lock()?;
     Ok(file)
+}
+
+/// The path of a file beside this one, with its name and this ending.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
 }
 
 /// The records of a file, each unchecked.
@@ -96,20 +102,27 @@ fn keys(path: &Path, records: &[KeyRecord], default: Option<Rate>) -> Result<Vec
     Ok(keys)
 }
 
+/// Replaces the file, under its lock. The new file has one name, so that the next change removes what a killed one has left.
 fn write(path: &Path, records: &[KeyRecord]) -> std::io::Result<()> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     let text = toml::to_string(&KeyFile { key: records.to_vec() }).map_err(std::io::Error::other)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    let new = beside(path, ".new");
+    if let Err(error) = std::fs::remove_file(&new)
+        && error.kind() != ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
     if let Ok(before) = std::fs::metadata(path) {
-        file.as_file().set_permissions(before.permissions())?;
+        file.set_permissions(before.permissions())?;
     }
     file.write_all(HEADER.as_bytes())?;
     file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
     File::open(directory)?.sync_all()
 }
 
@@ -151,6 +164,20 @@ mod tests {
         let mut ids: Vec<u32> = read(&path, None).unwrap().iter().map(|key| key.id.0).collect();
         ids.sort_unstable();
         assert_eq!(ids, (0..8).collect::<Vec<_>>());
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_change_removes_what_a_killed_one_has_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys.toml");
+        std::fs::write(dir.path().join("keys.toml.new"), "half of a f").unwrap();
+        add(&path, 1).unwrap();
+        let files = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+        assert_eq!(
+            files.collect::<std::collections::BTreeSet<_>>(),
+            ["keys.toml".into(), "keys.toml.lock".into()].into()
+        );
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 

@@ -40,8 +40,8 @@ type Heard = BTreeMap<Time, (Capability<Time>, Vec<(UserKey, ErasedUntil)>)>;
 
 type OrderBatch = ValBatch<OrderKey, (UserKey, Placed), Diff>;
 
-/// The index of orders that do not count because their user is erased. Key: user. Row: the order. Difference: the number of
-/// its rows. Changes with erasures and orders.
+/// The index of orders that do not count only because their user is erased: cancelled orders are not among them. Key: user.
+/// Row: the order. Difference: the number of its rows. Changes with erasures and orders.
 pub struct ErasedOrders;
 
 impl Index for ErasedOrders {
@@ -61,7 +61,8 @@ impl Index for ErasedOrders {
     }
 
     fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self> {
-        let by_user = wiring.erased_orders().as_collection(|order, (user, _)| (*user, *order));
+        let erased = wiring.erased_orders().as_collection(|order, (user, placed)| (placed.counts(), (*user, *order)));
+        let by_user = erased.filter(|(counts, _)| *counts).map(|(_, row)| row);
         Published::unlisted(by_key(by_user, "ErasedOrdersByUser", ErasedOrders::route))
     }
 }

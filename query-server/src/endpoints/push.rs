@@ -18,8 +18,7 @@ use crate::ids;
 use crate::operations::Operations;
 use crate::parameters::{ParameterSet, Parameters};
 use crate::problem::{self, Problem};
-use crate::push::{FollowedList, Follows, Reader};
-use crate::router::Pushed;
+use crate::push::{FollowedList, Follows, Pushed, Reader};
 
 const EVENT_STREAM: &str = "text/event-stream";
 

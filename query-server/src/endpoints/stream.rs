@@ -15,7 +15,7 @@ use crate::body::Body;
 use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
 use crate::operations::Operations;
 use crate::problem::Problem;
-use crate::router::Pushed;
+use crate::push::Pushed;
 
 const EVENT_STREAM: &str = "text/event-stream";
 

@@ -15,6 +15,7 @@ mod beginnings;
 mod brokers;
 mod ends;
 mod losses;
+mod named;
 mod read_again;
 mod reread;
 mod topics;

@@ -36,14 +36,18 @@ impl Pack for Activity {
             *number = bits as u64 & ((1 << width) - 1);
             bits >>= width;
         }
-        let [last, page, views, timed_views, clicks, carts, days] = numbers;
-        Activity {
-            last: Latest(last),
-            page: PageTime(page),
-            views: views as u32,
-            timed_views: timed_views as u32,
-            clicks_and_carts: ClicksAndCarts::new(days, clicks, carts),
-        }
+        from_numbers(numbers)
+    }
+}
+
+/// The activity with these numbers, which are in the order of [`WIDTHS`].
+fn from_numbers([last, page, views, timed_views, clicks, carts, days]: [u64; 7]) -> Activity {
+    Activity {
+        last: Latest(last),
+        page: PageTime(page),
+        views: views as u32,
+        timed_views: timed_views as u32,
+        clicks_and_carts: ClicksAndCarts::new(days, clicks, carts),
     }
 }
 
@@ -65,18 +69,11 @@ mod tests {
         prop_oneof![2 => 0..4u64, 2 => near, 1 => any::<u64>().prop_map(move |number| number >> (64 - bits))]
     }
 
-    /// Activities whose numbers have at most these numbers of bits: the last time, the time on pages, views, views with a
-    /// time, clicks, carts, and the day.
+    /// Activities whose numbers have at most these numbers of bits, in the order of [`WIDTHS`].
     fn activity([last, page, views, timed_views, clicks, carts, days]: [u32; 7]) -> impl Strategy<Value = Activity> {
-        let counts = (number(views), number(timed_views), number(clicks), number(carts), number(days));
-        (number(last), number(page), counts).prop_map(|(last, page, (views, timed_views, clicks, carts, days))| {
-            Activity {
-                last: Latest(last),
-                page: PageTime(page),
-                views: views as u32,
-                timed_views: timed_views as u32,
-                clicks_and_carts: ClicksAndCarts::new(days, clicks, carts),
-            }
+        let counts = [number(views), number(timed_views), number(clicks), number(carts), number(days)];
+        (number(last), number(page), counts).prop_map(|(last, page, [views, timed_views, clicks, carts, days])| {
+            from_numbers([last, page, views, timed_views, clicks, carts, days])
         })
     }
 
@@ -119,18 +116,11 @@ mod tests {
     #[test]
     fn the_greatest_numbers_that_fit_are_packed_and_greater_ones_are_not() {
         let greatest = WIDTHS.map(|width| (1u64 << width) - 1);
-        let of = |numbers: [u64; 7]| Activity {
-            last: Latest(numbers[0]),
-            page: PageTime(numbers[1]),
-            views: numbers[2] as u32,
-            timed_views: numbers[3] as u32,
-            clicks_and_carts: ClicksAndCarts::new(numbers[6], numbers[4], numbers[5]),
-        };
-        assert_eq!(of(greatest).pack().map(Activity::unpack), Some(of(greatest)));
+        assert_eq!(from_numbers(greatest).pack().map(Activity::unpack), Some(from_numbers(greatest)));
         for nth in 0..WIDTHS.len() {
             let mut numbers = greatest;
             numbers[nth] += 1;
-            assert_eq!(of(numbers).pack(), None, "{numbers:?}");
+            assert_eq!(from_numbers(numbers).pack(), None, "{numbers:?}");
         }
         let erased = Activity { last: Latest::new(1, 5), ..Activity::default() };
         let dropped = Activity { page: PageTime::new(1, 0), ..Activity::default() };

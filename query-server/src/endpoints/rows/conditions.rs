@@ -22,16 +22,20 @@ pub(super) fn lacks_tag(operations: &Operations, headers: &HeaderMap) -> bool {
 /// store still says whether there is a row.
 ///
 /// # Errors
-/// When `If-Match` cannot be read.
+/// As of [`condition`].
 pub(super) fn condition_of_change(operations: &Operations, headers: &HeaderMap) -> Result<Condition, Problem> {
-    if lacks_tag(operations, headers) { Ok(Condition::Tags(Vec::new())) } else { condition(headers) }
+    let condition = condition(headers)?;
+    Ok(if lacks_tag(operations, headers) { Condition::Tags(Vec::new()) } else { condition })
 }
 
 /// What must hold before a write.
 ///
 /// # Errors
-/// When `If-Match` cannot be read.
+/// When `If-Match` cannot be read, or with `If-None-Match`, of which a PUT takes what it knows with [`only_adds`].
 pub(super) fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
+    if headers.contains_key(IF_NONE_MATCH) {
+        return Err(Problem::BadHeader { name: "if-none-match", fault: "is for GET and PUT of rows" });
+    }
     match tags(headers, &IF_MATCH)? {
         None => Ok(Condition::Nothing),
         Some(tags) if tags == ["*"] => Ok(Condition::Present),

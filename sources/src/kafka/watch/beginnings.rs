@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::named::named;
 use crate::kafka::assignments::PartitionId;
-
-/// The most partitions that are named.
-const NAMED_MAX: usize = 10;
 
 /// For each such partition the offset at which it begins, since the start of the process.
 #[derive(Default)]
@@ -19,14 +17,8 @@ impl Beginnings {
 
     /// All partitions in one sentence, for the status; none without any.
     pub(super) fn in_words(&self) -> Option<String> {
-        let mut named: Vec<String> =
-            self.0.iter().take(NAMED_MAX).map(|(id, first)| format!("{id} begins at {first}")).collect();
-        let others = self.0.len().saturating_sub(NAMED_MAX);
-        if others > 0 {
-            named.push(format!("and {others} more partitions begin later than at 0"));
-        }
-        let named = named.join(", ");
-        (!named.is_empty()).then(|| format!("{named}: the records before are neither in the archive nor in the topic"))
+        let named = named(&self.0, |id, first| format!("{id} begins at {first}"))?;
+        Some(format!("{named}: the records before are neither in the archive nor in the topic"))
     }
 }
 
@@ -44,6 +36,6 @@ mod tests {
         assert_eq!(beginnings.in_words().as_deref(), Some(expected));
         (2..13).for_each(|partition| beginnings.add(&id(partition), 7));
         let words = beginnings.in_words().unwrap();
-        assert!(words.contains("views/10 begins at 7, and 2 more partitions begin later than at 0: "), "{words}");
+        assert!(words.contains("views/10 begins at 7, and 2 more partitions: "), "{words}");
     }
 }

@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
+use super::named::named;
 use crate::kafka::assignments::PartitionId;
-
-/// The most partitions that are named.
-const NAMED_MAX: usize = 10;
 
 /// The most ranges of a partition that are remembered.
 const RANGES_MAX: usize = 16;
@@ -24,6 +22,16 @@ struct Lost {
     count: u64,
 }
 
+impl Lost {
+    fn in_words(id: &PartitionId, Lost { last, count }: &Lost) -> String {
+        // `add` makes a partition's entry with its first range.
+        let newest = last.front().cloned().unwrap_or_default();
+        let before = count - (newest.end - newest.start).unsigned_abs();
+        let before = if before > 0 { format!(" and {before} before that") } else { String::new() };
+        format!("{id} from {} to {}{before}", newest.start, newest.end - 1)
+    }
+}
+
 impl Losses {
     /// Notes that these offsets are lost; returns whether that was not known.
     pub(super) fn add(&mut self, id: &PartitionId, lost: Range<i64>) -> bool {
@@ -39,19 +47,8 @@ impl Losses {
 
     /// All partitions in one sentence, for the status; none without any.
     pub(super) fn in_words(&self) -> Option<String> {
-        let named = self.0.iter().take(NAMED_MAX).filter_map(|(id, Lost { last, count })| {
-            let newest = last.front()?;
-            let before = count - (newest.end - newest.start).unsigned_abs();
-            let before = if before > 0 { format!(" and {before} before that") } else { String::new() };
-            Some(format!("{id} from {} to {}{before}", newest.start, newest.end - 1))
-        });
-        let mut ranges: Vec<String> = named.collect();
-        let others = self.0.len().saturating_sub(NAMED_MAX);
-        if others > 0 {
-            ranges.push(format!("and {others} more partitions"));
-        }
-        let ranges = ranges.join(", ");
-        (!ranges.is_empty()).then(|| format!("offsets that were deleted before they were read: {ranges}"))
+        let ranges = named(&self.0, Lost::in_words)?;
+        Some(format!("offsets that were deleted before they were read: {ranges}"))
     }
 }
 

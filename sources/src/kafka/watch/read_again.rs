@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::named::named;
 use crate::kafka::assignments::PartitionId;
 use crate::kafka::fingerprint::Evidence;
-
-/// The most partitions that are named.
-const NAMED_MAX: usize = 10;
 
 /// For each partition the offsets that it had before and has again, since the start of the process.
 #[derive(Default)]
@@ -28,20 +26,10 @@ impl ReadAgain {
 
     /// All partitions in one sentence, for the status; none without any.
     pub(super) fn in_words(&self) -> Option<String> {
-        let named = self.0.iter().take(NAMED_MAX);
-        let mut ranges: Vec<String> =
-            named.map(|(id, again)| format!("{id} from {} to {}", again.start, again.end - 1)).collect();
-        let others = self.0.len().saturating_sub(NAMED_MAX);
-        if others > 0 {
-            ranges.push(format!("and {others} more partitions"));
-        }
-        if ranges.is_empty() {
-            return None;
-        }
+        let ranges = named(&self.0, |id, again| format!("{id} from {} to {}", again.start, again.end - 1))?;
         Some(format!(
-            "offsets that were read again since the start: {}; if the topic was made anew, its records are new, and if its end \
-             was cut off, they were read twice",
-            ranges.join(", ")
+            "offsets that were read again since the start: {ranges}; if the topic was made anew, its records are new, and if \
+             its end was cut off, they were read twice"
         ))
     }
 }
