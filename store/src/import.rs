@@ -5,7 +5,8 @@
 //!                                        └─ bad lines ─▶ report                                       └▶ or nothing
 //! ```
 //! A file with a bad line is not imported: the report names the first bad fields and counts all bad lines. Memory does not
-//! depend on the length of the file. A home takes the rows from [`FileRows`] and does with each what its [`Role`] says.
+//! depend on the length of the file. A home takes the rows from [`FileRows`] and does with each what its [`Role`] says, in a thread
+//! of its own, while the next rows are read.
 
 mod columns;
 mod content;
@@ -17,6 +18,7 @@ mod record_reader;
 mod report;
 mod spool;
 mod table;
+mod write_behind;
 
 use std::io::{BufRead, Result};
 
@@ -29,6 +31,7 @@ pub use encoding::Encoding;
 pub(crate) use file_rows::{FileRows, ImportRow, Role};
 pub use report::{BadField, ImportReport};
 pub use spool::{Spool, SpoolError};
+pub(crate) use write_behind::{RefusedRow, unreadable, write_behind};
 
 /// What an import does with rows that are there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -93,8 +93,8 @@ impl Store for SqliteStore {
     }
 
     fn import(&self, request: &ImportRequest, file: &mut dyn BufRead) -> Result<ImportReport, StoreError> {
-        let connection = opening::writer(&self.settings.path).map_err(|error| closed(&error))?;
-        import::import(&connection, request, file, &self.settings)
+        let mut connection = opening::writer(&self.settings.path).map_err(|error| closed(&error))?;
+        import::import(&mut connection, request, file, &self.settings)
     }
 
     fn export(&self, kind: Kind, see: &mut dyn FnMut(Row) -> bool) -> Result<(), StoreError> {

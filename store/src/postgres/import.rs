@@ -9,9 +9,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
-use std::panic::resume_unwind;
-use std::sync::mpsc::{self, Sender};
-use std::thread;
+use std::sync::mpsc::Sender;
 
 use postgres::Client;
 
@@ -21,12 +19,15 @@ use super::opening::LOCK;
 use super::reason::PgError;
 use super::references;
 use super::rows::ShopSql;
-use super::runs::{ImportRun, RefusedRow, Runs, read_runs, unreadable};
+use super::runs::{ImportRun, Runs, read_runs};
 use super::save::{self, Present};
 use super::statistics::RowCounts;
 use super::write::{PgTables, durable_change};
 use crate::error::{Fault, Refusal, StoreError};
-use crate::import::{FileRows, ImportMode, ImportReport, ImportRequest, ImportRow, Role, fault_of_user};
+use crate::import::{
+    FileRows, ImportMode, ImportReport, ImportRequest, ImportRow, RefusedRow, Role, fault_of_user, unreadable,
+    write_behind,
+};
 use crate::kind::{Kind, LINES_MAX};
 use crate::row::{Purchase, Row};
 use crate::settings::{Settings, UnknownIds};
@@ -142,23 +143,12 @@ struct PgImport<'i> {
 
 impl PgImport<'_> {
     /// Writes the rows of the file: each run while the rows of the next one are read.
-    fn write_file(&mut self, rows: &mut FileRows<'_>) -> Result<(), StoreError> {
+    fn write_file<'f>(&mut self, rows: &mut FileRows<'f>) -> Result<(), StoreError> {
         let mode = self.request.mode;
-        // A run is handed over when the one before it is written.
-        let (next, runs) = mpsc::sync_channel(0);
-        let (refuse, refused) = mpsc::channel();
-        thread::scope(|scope| {
-            let writer = scope.spawn(move || runs.iter().try_for_each(|runs| self.write_all(runs, &refuse)));
-            let read = read_runs(rows, mode, |runs, rows| {
-                let is_taken = next.send(runs).is_ok();
-                refused.try_iter().for_each(|bad: RefusedRow| bad.tell(rows));
-                is_taken
-            });
-            drop(next);
-            writer.join().unwrap_or_else(|panic| resume_unwind(panic))?;
-            refused.iter().for_each(|bad| bad.tell(rows));
-            read
-        })
+        let read = |rows: &mut FileRows<'f>, take: &mut dyn FnMut(Runs, &mut FileRows<'f>) -> bool| {
+            read_runs(rows, mode, take)
+        };
+        write_behind(rows, read, |runs, refuse| self.write_all(runs, refuse))
     }
 
     /// Writes the rows of all runs.

@@ -1,9 +1,9 @@
-//! The runs of an import: rows of the file that are written together, and those that turn out to be wrong.
+//! The runs of an import: rows of the file that are written together.
 
 use std::collections::HashMap;
 
-use crate::error::{Fault, StoreError};
-use crate::import::{FileRows, ImportMode, ImportRow, Role};
+use crate::error::StoreError;
+use crate::import::{FileRows, ImportMode, ImportRow, Role, unreadable};
 use crate::kind::Kind;
 use crate::row::Row;
 
@@ -58,10 +58,10 @@ impl ImportRun {
 pub(super) type Runs = [ImportRun; 4];
 
 /// Gathers the rows of a file in runs. `write` takes them, or says that no more can be written.
-pub(super) fn read_runs(
-    rows: &mut FileRows<'_>,
+pub(super) fn read_runs<'f>(
+    rows: &mut FileRows<'f>,
     mode: ImportMode,
-    mut write: impl FnMut(Runs, &mut FileRows<'_>) -> bool,
+    write: &mut dyn FnMut(Runs, &mut FileRows<'f>) -> bool,
 ) -> Result<(), StoreError> {
     let mut runs = Runs::default();
     // After a bad line the others are written too, to find all that is wrong.
@@ -74,23 +74,4 @@ pub(super) fn read_runs(
     }
     write(runs, rows);
     Ok(())
-}
-
-/// A row that cannot be written, with its line.
-pub(super) struct RefusedRow {
-    pub(super) line: u64,
-    pub(super) row: Row,
-    pub(super) faults: Vec<Fault>,
-}
-
-impl RefusedRow {
-    /// Notes it in the report.
-    pub(super) fn tell(&self, rows: &mut FileRows<'_>) {
-        rows.refuse(self.line, &self.row, &self.faults);
-    }
-}
-
-/// The error of a file that cannot be read.
-pub(super) fn unreadable(error: std::io::Error) -> StoreError {
-    StoreError::Unreadable(error.to_string())
 }

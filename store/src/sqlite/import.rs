@@ -2,6 +2,7 @@
 //! was written.
 
 use std::io::BufRead;
+use std::sync::mpsc::Sender;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -10,7 +11,10 @@ use super::saver::Saver;
 use super::write::SqliteTables;
 use super::{dangling, failed, unavailable, write};
 use crate::error::{Fault, Refusal, StoreError};
-use crate::import::{FileRows, ImportMode, ImportReport, ImportRequest, ImportRow, Role, fault_of_user};
+use crate::import::{
+    FileRows, ImportMode, ImportReport, ImportRequest, ImportRow, RefusedRow, Role, fault_of_user, unreadable,
+    write_behind,
+};
 use crate::kind::{Kind, LINES_MAX};
 use crate::row::{Purchase, Row};
 use crate::settings::Settings;
@@ -32,36 +36,30 @@ CREATE TEMP TABLE imported (
 /// Rows between two looks at the length of the log of changes.
 pub(super) const ROWS_BETWEEN: u64 = 10_000;
 
+/// The most rows that are handed over to the thread that writes, and the bytes of their records.
+const PAGE_ROWS: usize = 1000;
+const PAGE_BYTES: usize = 1 << 20;
+
 /// Imports a file.
 pub(super) fn import(
-    connection: &Connection,
+    connection: &mut Connection,
     request: &ImportRequest,
     file: &mut dyn BufRead,
     settings: &Settings,
 ) -> Result<ImportReport, StoreError> {
     let fail = |error: rusqlite::Error| unavailable(&error);
-    let unreadable = |error: std::io::Error| StoreError::Unreadable(error.to_string());
     let mut rows = request.rows(file, settings).map_err(unreadable)?;
     connection.execute_batch(PREPARE).map_err(fail)?;
     connection.execute_batch(dangling::PREPARE).map_err(fail)?;
     connection.execute_batch("BEGIN IMMEDIATE").map_err(fail)?;
     let saver = Saver::new(|kind| rows.fields(kind));
-    let import = Import { connection, request, settings, saver };
-    let mut count = 0_u64;
-    // After a bad line the others are written too, to find all that is wrong.
-    while let Some(row) = rows.next_row().map_err(unreadable)? {
-        if let Some(faults) = import.write(&row).map_err(|error| failed(0, &error))? {
-            rows.refuse(row.line, &row.row, &faults);
-        }
-        count += 1;
-        if count.is_multiple_of(ROWS_BETWEEN) {
-            write::forget_old_changes(connection).map_err(fail)?;
-        }
-    }
+    let mut import = Import { connection, request, settings, saver, count: 0 };
+    write_behind(&mut rows, read_pages, |page, refuse| import.write_page(page, refuse))?;
     if request.mode == ImportMode::Replace {
         import.delete_others(&mut rows).map_err(fail)?;
     }
     import.check_parents(&mut rows).map_err(fail)?;
+    let connection = import.connection;
     let mut report = rows.report();
     if report.bad > 0 || request.dry_run {
         connection.execute_batch("ROLLBACK").map_err(fail)?;
@@ -73,17 +71,54 @@ pub(super) fn import(
     Ok(report)
 }
 
+/// Gathers the rows of a file in pages. `take` takes them, or says that no more can be written.
+fn read_pages<'f>(
+    rows: &mut FileRows<'f>,
+    take: &mut dyn FnMut(Vec<ImportRow>, &mut FileRows<'f>) -> bool,
+) -> Result<(), StoreError> {
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next_row().map_err(unreadable)? {
+        page.push(row);
+        bytes += rows.record_bytes();
+        if page.len() >= PAGE_ROWS || bytes >= PAGE_BYTES {
+            if !take(std::mem::take(&mut page), rows) {
+                return Ok(());
+            }
+            bytes = 0;
+        }
+    }
+    take(page, rows);
+    Ok(())
+}
+
 struct Import<'i> {
-    connection: &'i Connection,
+    connection: &'i mut Connection,
     request: &'i ImportRequest,
     settings: &'i Settings,
     saver: Saver,
+    /// The rows so far.
+    count: u64,
 }
 
 impl Import<'_> {
+    /// Writes rows, and refuses those that are wrong. After a bad row the others are written too, to find all that is wrong.
+    fn write_page(&mut self, page: Vec<ImportRow>, refuse: &Sender<RefusedRow>) -> Result<(), StoreError> {
+        for row in page {
+            if let Some(faults) = self.write(&row).map_err(|error| failed(0, &error))? {
+                // The reader is there until all rows are written.
+                let _ = refuse.send(RefusedRow { line: row.line, row: row.row, faults });
+            }
+            self.count += 1;
+            if self.count.is_multiple_of(ROWS_BETWEEN) {
+                write::forget_old_changes(self.connection).map_err(|error| unavailable(&error))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a row; what is wrong with it, if it is not written.
     fn write(&self, ImportRow { line, row, role }: &ImportRow) -> rusqlite::Result<Option<Vec<Fault>>> {
-        let (connection, kind, mode) = (self.connection, row.kind(), self.request.mode);
+        let (connection, kind, mode) = (&*self.connection, row.kind(), self.request.mode);
         let there = rows::number(connection, kind, row.id())?;
         if *role == Role::IfAbsent {
             if there.is_some() {
@@ -128,8 +163,14 @@ impl Import<'_> {
             }
         }
         if *role == Role::Part || mode == ImportMode::Replace || kind == Kind::Categories {
-            let sql = "INSERT INTO temp.imported VALUES (?1, ?2, ?3, ?4) \
-                       ON CONFLICT (kind, number) DO UPDATE SET lines = excluded.lines, line = excluded.line";
+            let sql = match there {
+                Some(_) => {
+                    "INSERT INTO temp.imported VALUES (?1, ?2, ?3, ?4) \
+                     ON CONFLICT (kind, number) DO UPDATE SET lines = excluded.lines, line = excluded.line"
+                }
+                // Without a journal of the statement: see `Saver`.
+                None => "INSERT OR FAIL INTO temp.imported VALUES (?1, ?2, ?3, ?4)",
+            };
             // The lines of a purchase have no rowid, and triggers do not change what this returns.
             let there = there.unwrap_or_else(|| connection.last_insert_rowid());
             connection.prepare_cached(sql)?.execute(params![kind as i64, there, number(count), number(*line)])?;
@@ -157,7 +198,7 @@ impl Import<'_> {
             let (id, line): (String, i64) = (row.get(0)?, row.get(1)?);
             let place = (Kind::Categories, row.get(2)?);
             let Some(category) = rows::load(self.connection, Kind::Categories, &id)? else { continue };
-            let mut tables = SqliteTables(self.connection);
+            let mut tables = SqliteTables(&*self.connection);
             let refusal = refusal_of(&mut tables, &category, self.settings, |tables, kind, id| {
                 Ok(rows::is_there(tables.0, kind, id)? || dangling::was_named(tables.0, place, kind, id)?)
             })?;

@@ -17,7 +17,7 @@ use super::import::{ROWS_BETWEEN, number};
 use super::saver::Saver;
 use super::{dangling, failed, rows, unavailable, write};
 use crate::error::{Fault, StoreError};
-use crate::import::{FileRows, ImportReport, ImportRow, Role, fault_of_user};
+use crate::import::{FileRows, ImportReport, ImportRow, Role, fault_of_user, unreadable};
 use crate::kind::{Kind, LINES_MAX};
 use crate::row::Row;
 use crate::settings::Settings;
@@ -53,7 +53,6 @@ pub(super) fn load(
     settings: &Settings,
 ) -> Result<Option<ImportReport>, StoreError> {
     let fail = |error: rusqlite::Error| unavailable(&error);
-    let unreadable = |error: std::io::Error| StoreError::Unreadable(error.to_string());
     let kind = request.file.kind();
     if stamp(connection, kind).map_err(fail)?.as_ref() == Some(&request.stamp) {
         return Ok(None);
