@@ -8,6 +8,8 @@
 //! event, which together cost about as much as the record itself. librdkafka's `rd_kafka_consume_batch_queue` gives many
 //! records a call, but the binding does not wrap it, and no other maintained crate does.
 //!
+//! [`BrokerAddresses`] is the other call of librdkafka that the binding lacks.
+//!
 //! This is the only package of the workspace with `unsafe` code. It is small so that it can be read whole. Three facts
 //! about librdkafka make it sound; the comments on the blocks refer to them by number:
 //!
@@ -18,6 +20,8 @@
 //!    it last.
 //! 3. librdkafka calls the non-empty callback with the queue's lock held, and `rd_kafka_queue_cb_event_enable` takes the same
 //!    lock: after it has returned, no earlier callback runs or will run. So the closure can be freed then.
+
+mod brokers;
 
 use std::cell::Cell;
 use std::ffi::CString;
@@ -30,6 +34,8 @@ use rdkafka::Timestamp;
 use rdkafka::bindings as sys;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::KafkaError;
+
+pub use brokers::BrokerAddresses;
 
 /// The most messages that one call takes.
 pub const BATCH_MAX: usize = 1024;

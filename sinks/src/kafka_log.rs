@@ -99,6 +99,7 @@ impl KafkaLog {
     /// The producer; a new one where librdkafka has declared the old one dead.
     fn producer(&self) -> Arc<ThreadedProducer<Deliveries>> {
         let producer = self.client.read().unwrap_or_else(PoisonError::into_inner).producer.clone();
+        producer.context().addresses.restore(producer.client());
         let Some((code, reason)) = producer.client().fatal_error() else { return producer };
         let mut client = self.client.write().unwrap_or_else(PoisonError::into_inner);
         if Arc::ptr_eq(&client.producer, &producer) && client.since.elapsed() >= REPLACE_AFTER {
@@ -165,7 +166,7 @@ impl EventLog for KafkaLog {
 
 impl Client {
     fn new(config: &ClientConfig) -> Result<Client, KafkaError> {
-        let producer = config.create_with_context(Deliveries)?;
+        let producer = config.create_with_context(Deliveries::new(config))?;
         Ok(Client { producer: Arc::new(producer), since: Instant::now() })
     }
 }

@@ -84,7 +84,6 @@ use events::{DeadLetterSender, TimeBounds};
 use rdkafka::ClientConfig;
 
 use assignments::{AllAssignments, Assignments};
-use client::{Consumer, Context};
 use erasures::{ErasureThread, StartWith};
 use feed::{FeedContext, KafkaFeed};
 use fetch::BrokerFetch;
@@ -94,6 +93,7 @@ use upstream::{Fetch, Upstream};
 use watch::{Brokers, Watcher, WatcherParts};
 
 pub use config::{Settings, SettingsError};
+pub use kafka_batch::BrokerAddresses;
 pub use retention::retention;
 
 /// The source's name in the status.
@@ -153,7 +153,7 @@ impl Source {
         let all_assignments = Arc::new(AllAssignments::default());
         let status = status.source(NAME);
         status.gives(&[InputKind::Views]);
-        let consumer = Arc::new(config::watcher(&config).create_with_context(Context::new(notify.clone()))?);
+        let consumer = Arc::new(client::consumer(&config::watcher(&config), notify.clone())?);
         let erasures = settings.erasures.as_deref().map(|topic| {
             ErasureThread::new(StartWith {
                 settings: settings.clone(),
@@ -190,9 +190,8 @@ impl Source {
     /// Opens a worker's share, in the worker's thread.
     #[must_use]
     pub fn open(&self, worker: &WorkerContext) -> Box<dyn Feed> {
-        let context = Context::new(self.context.notify.clone());
-        let consumer: Consumer =
-            self.config.create_with_context(context).expect("the watcher's consumer was made from the same settings");
+        let consumer = client::consumer(&self.config, self.context.notify.clone())
+            .expect("the watcher's consumer was made from the same settings");
         let assignments = Arc::new(Assignments::new(worker.index, worker.waker.clone()));
         self.all_assignments.add(assignments.clone(), worker.peers);
         let gate = self.erasures.as_ref().map(|erasures| erasures.gate(&worker.dictionary, worker.waker.clone()));
@@ -221,8 +220,8 @@ impl Drop for Source {
 pub fn connect(settings: &Settings) -> Result<(impl Upstream + use<>, impl Fetch + use<>), SettingsError> {
     let config = config::reader(settings, &group())?;
     let notify = Arc::new(Notify::default());
-    let watcher = config::watcher(&config).create_with_context(Context::new(notify.clone()))?;
-    let reader: Consumer = config.create_with_context(Context::new(notify.clone()))?;
+    let watcher = client::consumer(&config::watcher(&config), notify.clone())?;
+    let reader = client::consumer(&config, notify.clone())?;
     let upstream = Brokers { consumer: Arc::new(watcher), addresses: settings.brokers.clone(), notify };
     Ok((upstream, BrokerFetch::new(reader)))
 }

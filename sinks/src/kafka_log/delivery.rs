@@ -5,11 +5,12 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dataflow::feed::Position;
-use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{DeliveryResult, ProducerContext};
+use rdkafka::{ClientConfig, ClientContext};
+use sources::kafka::BrokerAddresses;
 use tokio::sync::oneshot;
 
 use crate::log::{AppendError, Permit, Refused, Unavailable};
@@ -120,7 +121,16 @@ impl AppendState {
 
 /// Takes the producer's acknowledgements, in its own thread. librdkafka's own messages are for debugging: answers to appends
 /// and reports show whether brokers are available.
-pub(super) struct Deliveries;
+pub(super) struct Deliveries {
+    pub(super) addresses: BrokerAddresses,
+}
+
+impl Deliveries {
+    /// Of a client with this configuration.
+    pub(super) fn new(config: &ClientConfig) -> Self {
+        Deliveries { addresses: BrokerAddresses::new(config) }
+    }
+}
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -129,6 +139,7 @@ impl ClientContext for Deliveries {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "the Kafka client reports an error");
+        self.addresses.note(&error);
     }
 }
 
@@ -138,7 +149,10 @@ impl ProducerContext for Deliveries {
     fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<SentRecord>) {
         match result {
             Ok(message) => sent.append.acknowledged(sent.index, message.partition(), message.offset()),
-            Err((error, _)) => sent.append.failed(sent.index..sent.index + 1, error),
+            Err((error, _)) => {
+                self.addresses.note(error);
+                sent.append.failed(sent.index..sent.index + 1, error);
+            }
         }
     }
 }

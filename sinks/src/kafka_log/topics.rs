@@ -90,7 +90,7 @@ impl TopicCreator {
         topics: Vec<OwnTopic>,
         report: Report,
     ) -> Result<TopicCreator, OpenError> {
-        let admin: AdminClient<Deliveries> = config.create_with_context(Deliveries)?;
+        let admin: AdminClient<Deliveries> = config.create_with_context(Deliveries::new(config))?;
         let (requests, requested) = sync_channel(1);
         std::thread::Builder::new()
             .name("topic-creator".into())
@@ -106,6 +106,7 @@ impl TopicCreator {
 fn run(admin: &AdminClient<Deliveries>, topics: &[OwnTopic], requested: &Receiver<()>, report: &Report) {
     let mut backoff = crate::backoff();
     loop {
+        admin.inner().context().addresses.restore(admin.inner());
         let over = match topics.iter().try_for_each(|topic| ensure(admin, topic)) {
             Ok(()) => {
                 backoff.reset();
@@ -126,7 +127,11 @@ fn run(admin: &AdminClient<Deliveries>, topics: &[OwnTopic], requested: &Receive
 /// Creates the topic if it is missing; an error is the reason why it cannot.
 fn ensure(admin: &AdminClient<Deliveries>, topic: &OwnTopic) -> Result<(), String> {
     let name = &topic.name;
-    if exists(admin, name).map_err(|error| format!("topic {name} cannot be looked up: {error}"))? {
+    let there = exists(admin, name).map_err(|error| {
+        admin.inner().context().addresses.note(&error);
+        format!("topic {name} cannot be looked up: {error}")
+    });
+    if there? {
         return Ok(());
     }
     let created = create_topic(admin, name, topic.partitions, topic.settings);

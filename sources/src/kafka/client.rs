@@ -1,13 +1,14 @@
-//! The consumer's callbacks: librdkafka's log and its errors.
+//! The consumer with its callbacks: librdkafka's log and its errors.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rdkafka::ClientContext;
+use kafka_batch::BrokerAddresses;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::{ClientConfig, ClientContext};
 
 use super::notify::Notify;
 
@@ -17,29 +18,36 @@ pub(super) type Consumer = BaseConsumer<Context>;
 /// The most log lines and errors that are taken from librdkafka in one call.
 const NOTICES_MAX: usize = 64;
 
-/// Runs librdkafka's callbacks. Records never come this way: each partition has its own queue.
-pub(super) fn serve(consumer: &Consumer) {
-    for _ in 0..NOTICES_MAX {
-        if consumer.poll(Duration::ZERO).is_none() && !consumer.context().take_spent() {
-            return;
-        }
-    }
+/// A consumer with these settings; its errors wake `notify`.
+pub(super) fn consumer(config: &ClientConfig, notify: Arc<Notify>) -> KafkaResult<Consumer> {
+    let context = Context { notify, addresses: BrokerAddresses::new(config), spent: AtomicBool::new(false) };
+    config.create_with_context(context)
+}
+
+/// Runs librdkafka's callbacks; returns whether more may be left. Records never come this way: each partition has its own queue.
+pub(super) fn serve(consumer: &Consumer) -> bool {
+    let is_over = |_| consumer.poll(Duration::ZERO).is_none() && !consumer.context().take_spent();
+    let is_more = !(0..NOTICES_MAX).any(is_over);
+    consumer.context().addresses.restore(consumer.client());
+    is_more
 }
 
 /// Receives what is not a record. All calls come from the thread that polls, during the poll.
 pub(super) struct Context {
     notify: Arc<Notify>,
+    addresses: BrokerAddresses,
     /// Whether the current poll handled something that it does not return.
     spent: AtomicBool,
 }
 
 impl Context {
-    pub(super) fn new(notify: Arc<Notify>) -> Self {
-        Context { notify, spent: AtomicBool::new(false) }
+    /// Notes that a request has failed.
+    pub(super) fn failed(&self, error: &KafkaError) {
+        self.addresses.note(error);
     }
 
     /// Whether a poll that returned nothing may have left more to handle.
-    pub(super) fn take_spent(&self) -> bool {
+    fn take_spent(&self) -> bool {
         self.spent.swap(false, Ordering::Relaxed)
     }
 }
@@ -60,6 +68,7 @@ impl ClientContext for Context {
         // The end of a partition is no error: it comes with the partition's records.
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
             tracing::debug!(target: "librdkafka", %error, reason);
+            self.addresses.note(&error);
             self.notify.notify();
         }
     }

@@ -27,7 +27,7 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 
 use super::assignments::PartitionId;
-use super::client::{Consumer, Context};
+use super::client::{self, Consumer};
 use super::config::{self, Settings, SettingsError};
 use super::fetch::BrokerFetch;
 use super::fingerprint::Ends;
@@ -273,7 +273,7 @@ impl ReplaySource for KafkaReplay {
 }
 
 fn consumer(config: &ClientConfig) -> Result<Consumer, SettingsError> {
-    Ok(config.create_with_context(Context::new(Arc::new(Notify::default())))?)
+    Ok(client::consumer(config, Arc::new(Notify::default()))?)
 }
 
 fn unreadable(id: &PartitionId, error: &KafkaError) -> RangeError {

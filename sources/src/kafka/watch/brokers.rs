@@ -10,7 +10,7 @@ use rdkafka::error::KafkaError;
 
 use super::{ends, reread, topics};
 use crate::kafka::assignments::PartitionId;
-use crate::kafka::client::Consumer;
+use crate::kafka::client::{self, Consumer};
 use crate::kafka::fingerprint::{Ends, Reread};
 use crate::kafka::notify::Notify;
 use crate::kafka::upstream::{TopicLookup, Unanswered, Upstream};
@@ -27,6 +27,7 @@ pub(in crate::kafka) struct Brokers {
 
 impl Brokers {
     fn unanswered(&self, error: &KafkaError) -> Unanswered {
+        self.consumer.context().failed(error);
         let reason = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
         Unanswered(format!("no answer from the brokers at {}: {reason}", self.addresses))
     }
@@ -34,7 +35,7 @@ impl Brokers {
 
 impl Upstream for Brokers {
     fn serve(&self) {
-        while self.consumer.poll(Duration::ZERO).is_some() || self.consumer.context().take_spent() {}
+        while client::serve(&self.consumer) {}
     }
 
     fn look_up(&self, topic: &str) -> Result<TopicLookup, Unanswered> {

@@ -81,7 +81,7 @@ mod tests {
     use rdkafka::producer::{BaseRecord, Producer as _};
 
     use super::*;
-    use crate::kafka::client::Context;
+    use crate::kafka::client;
     use crate::kafka::config::{self, Settings};
 
     const SOON: Duration = Duration::from_secs(120);
@@ -117,8 +117,7 @@ mod tests {
         }
         let notify = Arc::new(Notify::default());
         let reader = config::reader(&Settings::new(broker.bootstrap(), ["views"], SOON), "reread").unwrap();
-        let consumer = config::watcher(&reader).create_with_context(Context::new(notify.clone())).unwrap();
-        let consumer: Arc<Consumer> = Arc::new(consumer);
+        let consumer = Arc::new(client::consumer(&config::watcher(&reader), notify.clone()).unwrap());
         let id = |partition| PartitionId { topic: "views".into(), partition };
         let remembered = BTreeMap::from([
             (id(0), record("b", 1_700_000_000_000)),
