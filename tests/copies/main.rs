@@ -100,7 +100,7 @@ fn kill_broker(shop: &mut Shop) {
     shop.wait_equal("after a kill of the broker");
 }
 
-/// The broker is silent: what waits and for how long is told at once, and not when an attempt has failed.
+/// While the broker is silent, the status shows at once how many lists wait and how long the copy has been behind.
 fn freeze_broker(shop: &mut Shop) {
     shop.wait_equal("before the broker is frozen");
     shop.services.kafka.freeze();
