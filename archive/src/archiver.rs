@@ -83,7 +83,7 @@ pub struct Archiver<L: Log> {
     /// When the next request to the store may be made.
     retry_at: Duration,
     look_at: Duration,
-    /// When the archiver lists again the topics that were made anew.
+    /// When the archiver next lists the topics that were made anew.
     release_at: Duration,
     release_backoff: Backoff,
     /// When partitions were looked up last, and first, by the wall clock.

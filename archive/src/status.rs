@@ -40,7 +40,7 @@ pub struct PartitionStatus {
     pub end: i64,
     /// The first offset that the partition still had then.
     pub low: i64,
-    /// Whether the archiver leaves the topic alone: the topic was made anew, and has none of the records in the archive.
+    /// Whether the archiver skips the topic, because the topic was made anew and has none of the archived records.
     pub is_withheld: bool,
     /// Whether the topic has deleted records since the start.
     pub is_shrinking: bool,

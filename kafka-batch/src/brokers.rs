@@ -9,10 +9,10 @@ use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-/// From an error of the connections until the client is told of its brokers again. librdkafka keeps every list that it is told.
+/// The time between an error of a connection and the call that adds the brokers again. librdkafka keeps the text of every such call.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// The addresses of a client's brokers, of which the client is told again after errors of its connections.
+/// The addresses of a client's brokers. They are added to the client again after errors of its connections.
 ///
 /// librdkafka replaces its brokers by those of each answer about the cluster. A broker whose session with the controller has ended
 /// answers that there are none. A client that hears so has nobody left to ask, for ever (librdkafka's issue 5301).

@@ -13,7 +13,7 @@ use crate::name::ObjectName;
 use crate::partition::LastRecord;
 use crate::store::{Object, StoreError};
 
-/// The shortest and the longest pause between two lists of a topic that was made anew: its old files may be moved away.
+/// The shortest and the longest pause between two lists of a topic that was made anew. A list shows whether its old files are gone.
 pub(super) const PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 
 /// The most foreign files that are named in the log.
