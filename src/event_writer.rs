@@ -207,7 +207,7 @@ mod tests {
     impl EventLog for Fragile {
         fn append(&self, stream: Stream, records: Vec<Record>) -> Appending {
             self.given.lock().expect("nobody panics with it").push((stream, records.len()));
-            let position = Position { stream: "log".into(), partition: 0, next: 1, fingerprint: None };
+            let position = Position::new("log", 0, 1);
             let failure = self.fails.as_ref().filter(|(failing, _)| *failing == stream).map(|(_, error)| error.clone());
             Box::pin(async { failure.map_or(Ok(vec![position]), Err) })
         }

@@ -162,12 +162,7 @@ impl Lab {
 
     fn shows(&self) -> bool {
         let stream: Arc<str> = STREAM.into();
-        let given = |(worker, input): (usize, &WorkerInput)| Position {
-            stream: stream.clone(),
-            partition: worker as i32,
-            next: input.given,
-            fingerprint: None,
-        };
+        let given = |(worker, input): (usize, &WorkerInput)| Position::new(stream.clone(), worker as i32, input.given);
         let mut inputs = self.inputs.iter().enumerate().filter(|(_, input)| input.given > 0);
         inputs.all(|input| self.reader().snapshots().covers(&given(input)))
     }

@@ -156,6 +156,7 @@ mod tests {
             positions: vec![
                 Position {
                     fingerprint: Some(StreamFingerprint { at: 6, hash: u64::MAX }),
+                    last: Some(StreamFingerprint { at: 6, hash: 7 }),
                     ..Position::new("views", 3, 7)
                 },
                 Position::new("shop", 0, i64::MAX),
@@ -173,7 +174,7 @@ mod tests {
         let compact = serde_json::to_string(&manifest).unwrap();
         assert_eq!(
             compact,
-            r#"{"format":5,"tick":1700000000123,"part":0,"parts":2,"kind":{"delta":{"on":1700000000000}},"id_key":"00000000000000ff","positions":[{"stream":"views","partition":3,"next":7,"fingerprint":{"at":6,"hash":18446744073709551615}},{"stream":"shop","partition":0,"next":9223372036854775807,"fingerprint":null}],"tables":[{"table":"stamps","rows":2,"frames":1,"bytes":60}],"files":[{"name":"x.rows","bytes":108,"crc32c":5,"index_crc32c":6}]}"#
+            r#"{"format":5,"tick":1700000000123,"part":0,"parts":2,"kind":{"delta":{"on":1700000000000}},"id_key":"00000000000000ff","positions":[{"stream":"views","partition":3,"next":7,"fingerprint":{"at":6,"hash":18446744073709551615},"last":{"at":6,"hash":7}},{"stream":"shop","partition":0,"next":9223372036854775807,"fingerprint":null,"last":null}],"tables":[{"table":"stamps","rows":2,"frames":1,"bytes":60}],"files":[{"name":"x.rows","bytes":108,"crc32c":5,"index_crc32c":6}]}"#
         );
         for format in [FORMAT - 1, FORMAT + 1] {
             let other = sealed::seal(&format!("{{\"format\": {format}, \"all else\": \"differs\"}}\n"));

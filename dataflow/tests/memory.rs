@@ -131,12 +131,7 @@ impl Feed for Churn {
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
-        out.push(Position {
-            stream: "churn".into(),
-            partition: self.context.index as i32,
-            next: self.turn as i64,
-            fingerprint: None,
-        });
+        out.push(Position::new("churn", self.context.index as i32, self.turn as i64));
     }
 }
 

@@ -336,7 +336,7 @@ mod tests {
         let patience = |method: &Method, query: Option<&str>| {
             Patience::of(method, &Parameters::read(query, ParameterSet::Wait, bounds).unwrap())
         };
-        let token = token::encode(vec![Position { stream: "views".into(), partition: 0, next: 5, fingerprint: None }]);
+        let token = token::encode(vec![Position::new("views", 0, 5)]);
         let waiting = format!("after={token}&wait_ms=7");
         let (own, most) = (Duration::from_millis(7), Duration::from_secs(5));
         for read in [Method::GET, Method::HEAD] {

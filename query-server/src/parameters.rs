@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn known_parameters_are_read() {
-        let token = token::encode(vec![Position { stream: "views".into(), partition: 0, next: 5, fingerprint: None }]);
+        let token = token::encode(vec![Position::new("views", 0, 5)]);
         let read = read(&format!("limit=3&explain=true&after={token}&wait%5Fms=0"), ParameterSet::List).unwrap();
         assert_eq!((read.limit, read.explain, read.wait), (3, true, Duration::ZERO));
         assert_eq!(read.after.unwrap()[0].next, 5);
@@ -379,7 +379,7 @@ mod tests {
 
     #[test]
     fn waits_are_bounded() {
-        let token = token::encode(vec![Position { stream: "views".into(), partition: 0, next: 5, fingerprint: None }]);
+        let token = token::encode(vec![Position::new("views", 0, 5)]);
         assert!(read(&format!("after={token}&wait_ms=5000"), ParameterSet::Wait).is_ok());
         assert!(read(&format!("after={token}&wait_ms=5001"), ParameterSet::Wait).is_err());
     }

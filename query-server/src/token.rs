@@ -37,12 +37,7 @@ pub(crate) fn decode(token: &str) -> Option<Vec<Position>> {
     if rows.is_empty() || rows.len() > POSITIONS_MAX {
         return None;
     }
-    let position = |(stream, partition, next): (String, i32, i64)| Position {
-        stream: stream.into(),
-        partition,
-        next,
-        fingerprint: None,
-    };
+    let position = |(stream, partition, next): (String, i32, i64)| Position::new(stream, partition, next);
     Some(rows.into_iter().map(position).collect())
 }
 
@@ -51,7 +46,7 @@ mod tests {
     use super::*;
 
     fn at(stream: &str, partition: i32, next: i64) -> Position {
-        Position { stream: stream.into(), partition, next, fingerprint: None }
+        Position::new(stream, partition, next)
     }
 
     #[test]

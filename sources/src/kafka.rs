@@ -63,6 +63,7 @@ mod feed;
 mod fetch;
 mod fingerprint;
 mod join;
+mod kept;
 mod notify;
 pub mod past;
 pub mod range;

@@ -223,6 +223,42 @@ fn soon_after_a_first_start_a_position_can_be_gone_on_from() {
     shop.engine.stop().unwrap();
 }
 
+#[test]
+fn what_was_read_since_the_last_look_is_not_read_again() {
+    let topic = "between-looks";
+    BROKER.create_topic(topic, 1);
+    BROKER.produce(topic, None, views("ann", products("early", 5)));
+    // Nobody would look at the topic again during this test.
+    let settings = || kafka::Settings::new(BROKER.bootstrap(), [topic], Duration::from_secs(3600));
+    let shop = Shop::start(settings(), 100, Arc::new(|_, _| None));
+    shop.wait_viewed("ann", products("early", 5));
+    shop.wait_position(topic, 0, 5);
+    let early = wait_for(SOON, "a record confirms the topic", || shop.positions().pop()?.fingerprint);
+    BROKER.produce(topic, None, views("ben", products("late", 3)));
+    shop.wait_viewed("ben", products("late", 3));
+    shop.wait_position(topic, 0, 8);
+    let position = shop.positions().pop().unwrap();
+    shop.engine.stop().unwrap();
+    assert!(position.last.is_some_and(|last| last.at == 7));
+    // As if no look had come since the first records.
+    let position = Position { fingerprint: Some(early), ..position };
+    // Once more without anything new, and once after the end was written anew.
+    let kept = position.clone();
+    let shop = Shop::start(settings(), 100, Arc::new(move |_, _| Some(kept.clone())));
+    shop.wait_live();
+    assert_eq!(shop.source_view().accepted, 0);
+    let again = wait_for(SOON, "the position is known", || shop.positions().pop());
+    assert_eq!((again.next, again.last), (position.next, position.last));
+    shop.engine.stop().unwrap();
+    let changed = position.last.map(|last| StreamFingerprint { hash: last.hash ^ 1, ..last });
+    let kept = Position { last: changed, ..position.clone() };
+    let read_again = position.next - early.at - 1;
+    let shop = Shop::start(settings(), 100, Arc::new(move |_, _| Some(kept.clone())));
+    shop.wait_live();
+    wait_for(SOON, "the rest is read again", || (shop.source_view().accepted == read_again as u64).then_some(()));
+    shop.engine.stop().unwrap();
+}
+
 /// Behind the kept proof nothing may ever be written: an end of the partition is an answer too.
 #[test]
 fn a_topic_made_anew_that_shows_nothing_behind_the_proof_is_read() {

@@ -159,8 +159,7 @@ fn offsets_lost_beyond_the_end_of_the_archive_are_named_also_after_a_part_was_re
     let (topic, dir) = ("lost-beyond", tempfile::tempdir().unwrap());
     prepare(topic, dir.path());
     BROKER.truncate(topic, 0, 640);
-    let resume =
-        |topic: &str, partition: i32| Some(Position { stream: topic.into(), partition, next: 50, fingerprint: None });
+    let resume = |topic: &str, partition: i32| Some(Position::new(topic, partition, 50));
     let shop = start(topic, Arc::new(Dir::new(dir.path())), Gaps::Refuse, Arc::new(resume));
     shop.wait_live();
     shop.wait_position(topic, 0, 700);
@@ -259,9 +258,7 @@ fn a_start_from_a_position_in_the_archive_goes_on_there() {
     // The first was read from the archive: no record of the topic confirms it. The second was read up to records that the
     // topic has deleted since.
     let kept = |partition: i32| if partition == 0 { 300 } else { 120 };
-    let resume = move |topic: &str, partition: i32| {
-        Some(Position { stream: topic.into(), partition, next: kept(partition), fingerprint: None })
-    };
+    let resume = move |topic: &str, partition: i32| Some(Position::new(topic, partition, kept(partition)));
     let shop = start(topic, Arc::new(Dir::new(dir.path())), Gaps::Refuse, Arc::new(resume));
     shop.wait_live();
     shop.wait_position(topic, 0, 700);

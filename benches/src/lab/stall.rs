@@ -59,7 +59,7 @@ impl Feed for Stall {
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
-        out.push(Position { stream: STREAM.into(), partition: self.index as i32, next: self.done, fingerprint: None });
+        out.push(Position::new(STREAM, self.index as i32, self.done));
     }
 }
 

@@ -15,13 +15,16 @@ pub struct Position {
     pub next: i64,
     /// The fingerprint by which a later reader recognises the stream.
     pub fingerprint: Option<StreamFingerprint>,
+    /// The fingerprint of the record that was read last, if the source has one: a later reader that finds both goes on at `next`.
+    #[serde(default)]
+    pub last: Option<StreamFingerprint>,
 }
 
 impl Position {
     /// A position in a stream that no later process reads, or that needs no fingerprint.
     #[must_use]
     pub fn new(stream: impl Into<Arc<str>>, partition: i32, next: i64) -> Self {
-        Position { stream: stream.into(), partition, next, fingerprint: None }
+        Position { stream: stream.into(), partition, next, fingerprint: None, last: None }
     }
 }
 

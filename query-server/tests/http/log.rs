@@ -32,7 +32,7 @@ impl Log {
         if let Some(waker) = &*self.waker.lock().unwrap() {
             waker.wake();
         }
-        Position { stream: STREAM.into(), partition: 0, next: i64::try_from(log.len()).unwrap(), fingerprint: None }
+        Position::new(STREAM, 0, i64::try_from(log.len()).unwrap())
     }
 }
 
@@ -58,7 +58,7 @@ impl Feed for LogFeed {
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
-        out.push(Position { stream: STREAM.into(), partition: 0, next: self.next as i64, fingerprint: None });
+        out.push(Position::new(STREAM, 0, self.next as i64));
     }
 }
 
@@ -132,7 +132,7 @@ impl TestWriter {
                     self.release().await;
                     Ok(self.log.append(records))
                 }
-                _ => Ok(Position { stream: "nowhere".into(), partition: 0, next: 1, fingerprint: None }),
+                _ => Ok(Position::new("nowhere", 0, 1)),
             }
         })
     }

@@ -92,12 +92,7 @@ impl WriterState {
         for request in group {
             upto += request.lines.len();
             let answer = if upto <= whole {
-                Ok(Position {
-                    stream: self.stream.clone(),
-                    partition: 0,
-                    next: end as i64 - (whole - upto) as i64,
-                    fingerprint: None,
-                })
+                Ok(Position::new(self.stream.clone(), 0, end as i64 - (whole - upto) as i64))
             } else {
                 Err(Unavailable::Disk { file: self.stream.to_string(), reason: reason.clone() })
             };

@@ -24,7 +24,7 @@ pub(super) struct Delivered(BTreeMap<i32, i64>);
 
 impl Delivered {
     pub(super) fn positions(self, topic: &Arc<str>) -> Vec<Position> {
-        let position = |(partition, next)| Position { stream: topic.clone(), partition, next, fingerprint: None };
+        let position = |(partition, next)| Position::new(topic.clone(), partition, next);
         self.0.into_iter().map(position).collect()
     }
 }

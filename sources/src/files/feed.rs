@@ -155,7 +155,7 @@ impl Feed for FilesFeed {
 
     fn positions(&self, out: &mut Vec<Position>) {
         for (stream, progress) in self.streams.iter().zip(&self.progress) {
-            out.push(Position { stream: stream.clone(), partition: 0, next: progress.next, fingerprint: None });
+            out.push(Position::new(stream.clone(), 0, progress.next));
         }
     }
 }

@@ -9,13 +9,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use dataflow::dictionary::Dictionary;
-use dataflow::feed::{Position, StreamFingerprint, Waker};
+use dataflow::feed::{Position, Waker};
 use dataflow::source_status::{SourceStatus, State};
 use dataflow::time::ServiceClock;
 use events::{Decoder, TimeBounds};
 
-use super::fingerprint::{Ends, Evidence, Judgement, Reread};
+use super::fingerprint::{Ends, Evidence, Judgement};
 use super::join::{Joined, Kept, join};
+use super::kept::{Found, KeptRecords};
 use super::notify::Notify;
 use super::past::{Past, PastRecords, PastTaken};
 use super::record::raw_record;
@@ -94,19 +95,13 @@ impl<U: Upstream, F: Fetch> ErasureReader<U, F> {
             partitions.into_iter().map(|partition| PartitionId { topic: self.topic.clone(), partition }).collect();
         let ends = self.upstream.ends(&ids)?;
         let kept = |id: &PartitionId| (self.resume)(&id.topic, id.partition);
-        let records: BTreeMap<PartitionId, StreamFingerprint> = ends
-            .iter()
-            .filter_map(|(id, ends)| Some((id.clone(), kept(id)?.fingerprint?, ends)))
-            .filter(|(_, record, Ends { low, high })| (*low..*high).contains(&record.at))
-            .map(|(id, record, _)| (id, record))
-            .collect();
-        let rereads = self.upstream.reread(&records)?;
-        if let Some(id) = records.keys().find(|id| !rereads.contains_key(id)) {
+        let positions = ends.keys().filter_map(|id| Some((id.clone(), kept(id)?))).collect();
+        let records = KeptRecords::read_again(&self.upstream, &positions, &ends)?;
+        if let Some(id) = records.unanswered().first() {
             return Err(unreadable(id, "it does not give the record that was read last"));
         }
         let range = |(id, ends): (PartitionId, Ends)| -> Result<_, Unanswered> {
-            let reread = rereads.get(&id).copied().unwrap_or(Reread::Unknown);
-            let joined = self.start(&id, kept(&id), reread, ends)?;
+            let joined = self.start(&id, positions.get(&id), records.of(&id), ends)?;
             Ok((id, (joined, ends.high)))
         };
         ends.into_iter().map(range).collect()
@@ -116,15 +111,15 @@ impl<U: Upstream, F: Fetch> ErasureReader<U, F> {
     fn start(
         &self,
         id: &PartitionId,
-        position: Option<Position>,
-        reread: Reread,
+        position: Option<&Position>,
+        found: Found,
         ends: Ends,
     ) -> Result<Joined, Unanswered> {
-        let fingerprint = position.as_ref().and_then(|kept| kept.fingerprint);
-        let next = position.as_ref().map_or(ends.low, |kept| kept.next);
-        let evidence = Evidence { next, ends, low_before: 0, reread, failed: false, returned: false };
+        let fingerprint = position.and_then(|kept| kept.fingerprint);
+        let next = position.map_or(ends.low, |kept| kept.next);
+        let evidence = Evidence { next, ends, low_before: 0, reread: found.confirming, failed: false, returned: false };
         let judgement = evidence.judge();
-        let judged = evidence.resume(&judgement, fingerprint);
+        let judged = evidence.resume(&judgement, fingerprint, found.last);
         let is_in_topic = judgement == Judgement::Replaced || (judgement == Judgement::Sound && fingerprint.is_some());
         let Some(past) = self.past.as_deref().filter(|_| !is_in_topic && ends.low > 0) else {
             return Ok(Joined::topic(judged));

@@ -37,7 +37,7 @@ impl Reread {
     ///
     /// If that record comes after the offset, or there is none, another topic has a marker or an aborted record in its
     /// place: committed records leave a partition with all records before them, or by compaction. If compaction has removed
-    /// the remembered record, the partition is read again without need, which is harmless.
+    /// the remembered record, the partition is read again without need.
     #[must_use]
     pub fn compare(remembered: &StreamFingerprint, found: Option<&StreamFingerprint>) -> Self {
         if found == Some(remembered) { Reread::Same } else { Reread::Different }
@@ -86,7 +86,7 @@ pub(super) enum Judgement {
 
 impl Evidence {
     /// Reading on at the old offset in another topic's partition would skip records without any error. So wherever the
-    /// identity is in doubt the partition is read again: that is harmless, because repeated records change nothing.
+    /// identity is in doubt the partition is read again: repeated views and events with an identity change nothing.
     pub(super) fn judge(&self) -> Judgement {
         let Evidence { next, ends, .. } = *self;
         if ends.high < next || ends.low < self.low_before || self.reread == Reread::Different {
@@ -110,12 +110,16 @@ impl Evidence {
         }
     }
 
-    /// The offset at which another process resumes. A fingerprint confirms the records before it. Records after it may be
-    /// of another topic that was not noticed yet, or the end may have been cut off and written again. So that part is read
-    /// again, and everything if there is no fingerprint.
-    pub(super) fn resume(&self, judgement: &Judgement, fingerprint: Option<StreamFingerprint>) -> i64 {
+    /// The offset at which another process resumes: the kept one, if the record is still there that was read last. Otherwise
+    /// the records after the one that confirms the stream may be of another topic that was not noticed yet, or the end may have
+    /// been cut off and written again. So that part is read again, and everything if no record confirms the stream.
+    pub(super) fn resume(&self, judgement: &Judgement, fingerprint: Option<StreamFingerprint>, last: Reread) -> i64 {
+        let start = self.start(judgement);
+        if fingerprint.is_some() && last == Reread::Same {
+            return start;
+        }
         let confirmed = fingerprint.map_or(self.ends.low, |fingerprint| self.ends.low.max(fingerprint.at + 1));
-        self.start(judgement).min(confirmed)
+        start.min(confirmed)
     }
 }
 
@@ -198,12 +202,27 @@ mod tests {
     #[test]
     fn records_that_no_fingerprint_confirms_are_read_again() {
         let at = |at| Some(record(None, b"a", 1, at));
-        let resumed = |evidence: Evidence, fingerprint| evidence.resume(&evidence.judge(), fingerprint);
+        let resumed =
+            |evidence: Evidence, fingerprint| evidence.resume(&evidence.judge(), fingerprint, Reread::Unknown);
         let same = Evidence { reread: Reread::Same, ..evidence(7, 2, 9) };
         assert_eq!((resumed(same, at(6)), resumed(same, at(3)), resumed(same, None)), (7, 4, 2));
         let expired = Evidence { reread: Reread::Unknown, ..evidence(7, 5, 9) };
         assert_eq!(resumed(expired, at(3)), 5);
         assert_eq!(resumed(Evidence { reread: Reread::Different, ..same }, at(3)), 2);
+    }
+
+    #[test]
+    fn nothing_is_read_again_if_the_record_that_was_read_last_is_still_there() {
+        let confirmed = Some(record(None, b"a", 1, 3));
+        let same = Evidence { reread: Reread::Same, ..evidence(7, 2, 9) };
+        let resumed = |evidence: Evidence, confirmed, last| evidence.resume(&evidence.judge(), confirmed, last);
+        for (last, next) in [(Reread::Same, 7), (Reread::Different, 4), (Reread::Unknown, 4)] {
+            assert_eq!(resumed(same, confirmed, last), next);
+        }
+        // The record that confirms the stream was deleted, or is another one.
+        assert_eq!(resumed(Evidence { reread: Reread::Unknown, ..evidence(7, 5, 9) }, confirmed, Reread::Same), 7);
+        assert_eq!(resumed(Evidence { reread: Reread::Different, ..same }, confirmed, Reread::Same), 2);
+        assert_eq!(resumed(same, None, Reread::Same), 2);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use dataflow::feed::{Position, StreamFingerprint};
 use dataflow::time::Time;
 use events::{DeadLetter, DeadLetterSender, Decoder};
 
-use super::assignments::{PartitionId, PartitionProgress};
+use super::assignments::{KnownRecords, PartitionId, PartitionProgress};
 use super::fingerprint::fingerprint;
 use super::past::{PastRecords, PastTaken};
 use super::record::RecordApplier;
@@ -100,10 +100,11 @@ impl<T: Tail> Reader<T> {
 
     pub(super) fn position(&self) -> Position {
         let Place { id, progress, next, .. } = &self.place;
-        // Not the record read last: if a topic was recreated and read on at the old offset, that record is of the new topic
-        // and would hide the records that were missed.
-        let fingerprint = progress.known().confirmed;
-        Position { stream: id.topic.clone(), partition: id.partition, next: *next, fingerprint }
+        // Not the record read last alone: if a topic was recreated and read on at the old offset, that record is of the new
+        // topic and would hide the records that were missed.
+        let KnownRecords { first, last, confirmed } = progress.known();
+        let fingerprint = confirmed.or(first);
+        Position { stream: id.topic.clone(), partition: id.partition, next: *next, fingerprint, last }
     }
 
     /// Whether another record has been confirmed since the last call.

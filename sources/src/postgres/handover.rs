@@ -72,12 +72,8 @@ impl FedState {
 
     /// The positions after everything fed.
     pub(crate) fn positions(&self, out: &mut Vec<Position>) {
-        out.push(Position {
-            stream: self.stream.clone(),
-            partition: 0,
-            next: self.progress.next(),
-            fingerprint: self.fingerprint,
-        });
+        let position = Position::new(self.stream.clone(), 0, self.progress.next());
+        out.push(Position { fingerprint: self.fingerprint, ..position });
         self.definitions.positions(out);
     }
 }

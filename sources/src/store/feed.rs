@@ -61,8 +61,7 @@ impl Feed for StoreFeed {
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
-        let next =
-            self.next.map(|next| Position { stream: self.stream.clone(), partition: 0, next, fingerprint: None });
+        let next = self.next.map(|next| Position::new(self.stream.clone(), 0, next));
         out.extend(next);
     }
 }

@@ -112,8 +112,7 @@ impl Shop {
     /// Waits until everything before that byte of the file is visible.
     #[track_caller]
     pub(crate) fn covers(&self, file: &str, next: usize) {
-        let wanted =
-            Position { stream: file.into(), partition: 0, next: i64::try_from(next).unwrap(), fingerprint: None };
+        let wanted = Position::new(file, 0, i64::try_from(next).unwrap());
         harness::wait_until(SOON, &format!("{file} is read up to {next}"), || {
             self.ask(|reader| reader.snapshots().covers(&wanted))
         });

@@ -107,7 +107,7 @@ impl Shop {
     /// Waits until the published position of a partition is exactly `next`.
     #[track_caller]
     pub(crate) fn wait_position(&self, topic: &str, partition: i32, next: i64) {
-        let at = |next| Position { stream: topic.into(), partition, next, fingerprint: None };
+        let at = |next| Position::new(topic, partition, next);
         let covers = |next| self.engine.reader().snapshots().covers(&at(next));
         let what = format!("{topic}/{partition} is published up to {next}");
         wait_until(SOON, &what, || covers(next) && !covers(next + 1));

@@ -275,7 +275,7 @@ mod tests {
         let mut write = |tick: Time, is_written: bool| {
             written.store(is_written, Ordering::Relaxed);
             let next = i64::try_from(tick).unwrap();
-            let position = Position { stream: "views".into(), partition: 0, next, fingerprint: None };
+            let position = Position::new("views", 0, next);
             let positions = Arc::new([position]);
             let part = Part { base: Base::empty(), delta_log: None, positions, erased: Arc::default() };
             if let Some(written) = writing.write(Cut { tick, parts: vec![part] }, Instant::now()) {

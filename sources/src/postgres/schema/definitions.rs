@@ -43,8 +43,8 @@ impl Definitions {
         let tables = SourceTable::ALL.map(|which| (which as i32, self.tables[which as usize]));
         for (partition, hash) in tables.into_iter().chain([(KEPT, self.kept_ms)]) {
             if let Some(hash) = hash {
-                let (stream, fingerprint) = (STREAM.into(), Some(StreamFingerprint { at: 0, hash }));
-                out.push(Position { stream, partition, next: 0, fingerprint });
+                let fingerprint = Some(StreamFingerprint { at: 0, hash });
+                out.push(Position { fingerprint, ..Position::new(STREAM, partition, 0) });
             }
         }
     }
