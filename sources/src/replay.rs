@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! a partition, a file of events ─▶ events ─▶ PartitionReplay: service time, a record beyond the step waits ─▶ Inputs
-//! orders, lines, catalogue ──────▶ ReplayTables: each row from its time until it is kept no longer ────────▶ Inputs
+//! orders, lines, catalogue ──────▶ ReplayTables: each row from its time until it is held no longer ────────▶ Inputs
 //! ```
 //! # The service time of a record
 //! In live operation a record counts from the moment it is read. In a replay it counts from its *service time*: the latest of
@@ -20,12 +20,13 @@
 //! [`TimeBounds`](events::TimeBounds)) are taken around the record's own time: in its day that was the present.
 //!
 //! # Erased users
-//! Erasures are applied first, whatever their time: what an erased user did at or before the time of the erasure is at no step.
+//! Erasures are applied first, whatever their time: what an erased user did at or before the time of the erasure counts at no step.
+//! Orders stay in the tables, as they do live, so that a purchase event that names such an order does not count either.
 //!
 //! # The time of an order
-//! An order counts from the first step at or after its `created_at` until it is kept no longer; so do its lines. A table has
-//! only its present rows: a deleted row cannot be replayed, and a changed row counts as it is now. The catalogue has no times:
-//! it counts as it is now, at every step.
+//! An order is in the tables from the first step at or after its `created_at` until it is held no longer; so are its lines. It
+//! counts if its status does. A table has only its present rows: a deleted row cannot be replayed, and a changed row counts as it
+//! is now. The catalogue has no times: it counts as it is now, at every step.
 
 mod erased;
 mod partition;
@@ -45,20 +46,20 @@ pub use tables::{ReplayTables, TablesReplay};
 /// Takes the dead letters of refused records.
 pub type LetterHandler = Arc<dyn Fn(DeadLetter) + Send + Sync>;
 
-/// The steps of a replay, and how long orders are kept.
+/// The steps of a replay, and how long orders are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplayBounds {
-    /// The first step. Orders that are kept no longer by then are not read.
+    /// The first step. Orders that are held no longer by then are not read.
     pub from: Time,
     /// The last step. Records beyond it are not read.
     pub until: Time,
-    /// How long an order is kept from its time on.
+    /// How long an order is in the tables from its time on.
     pub kept_ms: Millis,
 }
 
 impl ReplayBounds {
-    /// Whether an order of this time counts at any step.
-    pub(crate) fn counts(&self, created_at: Millis) -> bool {
+    /// Whether an order of this time is in the tables at any step.
+    pub(crate) fn holds(&self, created_at: Millis) -> bool {
         created_at <= self.until && created_at.saturating_add(self.kept_ms) > self.from
     }
 }

@@ -19,6 +19,7 @@
 //! - **Files**: with a directory, its CSV files are loaded into the store, by the same thread that follows it. A file counts
 //!   as read when the changes it made are fed, and the first reading waits until each file is loaded or cannot be.
 //! - **Orders** that are kept no longer are not held. A returned line is no line; a cancelled order does not count.
+//! - **Replay**: all rows are read once, by the same conversions ([`range`]).
 
 mod batch;
 mod catalogue;
@@ -27,7 +28,9 @@ mod feed;
 mod orders;
 #[cfg(test)]
 mod proptests;
+pub mod range;
 mod reader;
+mod reading;
 mod shop_files;
 
 use std::path::PathBuf;

@@ -11,7 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use dataflow::features::FEATURES;
 use dataflow::ids::ProductKey;
 use dataflow::point_in_time::Together;
-use dataflow::rules::{DAY_MS, Features, KeyNames, Rules};
+use dataflow::rules::{DAY_MS, Features, KeyNames, PurchaseSource, Rules};
 use dataflow::tables::{Interaction, Placed};
 use dataflow::time::{Millis, Time};
 use harness::Dice;
@@ -356,4 +356,27 @@ fn an_export_has_every_user_with_everything_up_to_its_time() {
             assert_eq!(found, expected, "at {at}, {name}");
         }
     }
+}
+
+#[test]
+fn a_purchase_event_of_an_order_that_has_left_counts_no_purchase() {
+    let mut story = Story { updates: Vec::new(), files: BTreeMap::new(), labels: Vec::new() };
+    story.line("product_catalog.csv", "product_id,product_name,category,attributes");
+    story.line("orders.csv", "order_id,user_id,product_id,quantity,created_at");
+    story.line("orders.csv", &format!("o-1,user 0,product 0,1,{START}"));
+    // The event is dated a day after its order, so it is kept for a day longer.
+    let event = json!({"event_type": "purchase", "user_id": "user 0", "product_id": "product 0",
+        "timestamp": START + DAY_MS, "metadata": {"order_id": "o-1"}});
+    story.line("views.jsonl", &event.to_string());
+    for (product, at) in [(0, START + WINDOW_MS), (0, START + WINDOW_MS + DAY_MS / 2)] {
+        story.labels.push(Label { user: 0, product: Some(product), at });
+    }
+    let (data, dir) = (story.write(), TempDir::new().expect("a temporary directory"));
+    let mut config = config(data.path(), 1);
+    config.rules.purchases = PurchaseSource::Both;
+    let (rows, out) = (story.labels_json(dir.path()), dir.path().join("joined.jsonl"));
+    let join = Join { rows, out: out.clone(), features: FEATURES.iter().collect(), together: Together::default() };
+    join.run(config).expect("the join comes to its end");
+    let purchases = from_json(&out).into_iter().map(|row| row["user_product_purchases"].clone());
+    assert_eq!(purchases.collect::<Vec<_>>(), [json!(1), json!(0)]);
 }

@@ -11,7 +11,7 @@ use differential_dataflow::difference::Monoid;
 use differential_dataflow::trace::cursor::{Cursor, Navigable};
 
 use crate::ops::runs::combine;
-use crate::time::Time;
+use crate::time::{Diff, Time};
 use crate::trace::arranged::{Storable, ValBatch};
 
 /// The values of a key with their sums.
@@ -94,6 +94,55 @@ impl<V: Ord + Copy, R: Monoid + Storable + Copy> MovingRows<V, R> {
     }
 }
 
+impl<V: Ord + Copy> MovingRows<V, Diff> {
+    /// Takes the rows of each value out at its end, if the end is not after the second of the times.
+    pub(crate) fn ending(mut self, (from, until): (Time, Time), end: impl Fn(&V) -> Time) -> Self {
+        self.later.retain(|(at, value, _)| *at < end(value));
+        let mut sums: Vec<Diff> = self.rows.iter().map(|(_, sum)| *sum).collect();
+        for (_, value, diff) in &self.later {
+            sums[self.rows.partition_point(|(known, _)| known < value)] += diff;
+        }
+        for ((value, sum), at_end) in self.rows.iter_mut().zip(sums) {
+            let end = end(value);
+            if end <= from {
+                *sum = 0;
+            } else if end <= until && at_end != 0 {
+                self.later.push((end, *value, -at_end));
+            }
+        }
+        self.later.sort_by_key(|(at, ..)| *at);
+        self
+    }
+}
+
 fn present<V: Copy, R: Monoid + Ord + Copy>(rows: &[(V, R)]) -> impl DoubleEndedIterator<Item = (V, R)> + '_ {
     rows.iter().copied().filter(|(_, sum)| *sum > R::zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_has_no_rows_from_its_end_on() {
+        // The value is its end: of the last times, one comes after its end, and one is taken out before it.
+        let rows = vec![(4, 1), (6, 2), (7, 0), (8, 1), (20, 1)];
+        let later = vec![(5, 8, -1), (6, 6, 1), (6, 7, 1), (8, 6, -2)];
+        let mut rows = MovingRows { rows, later, applied: 0 }.ending((4, 9), |end| *end);
+        let mut seen = Vec::new();
+        for time in 4..=9 {
+            let mut changed = Vec::new();
+            rows.advance_to(time, |value, _| changed.push(value));
+            seen.push((rows.present().map(|(value, _)| value).collect::<Vec<_>>(), changed));
+        }
+        let expected = [
+            (vec![6, 8, 20], vec![]),
+            (vec![6, 20], vec![8]),
+            (vec![7, 20], vec![7, 6]),
+            (vec![20], vec![7]),
+            (vec![20], vec![]),
+            (vec![20], vec![]),
+        ];
+        assert_eq!(seen, expected);
+    }
 }

@@ -39,13 +39,17 @@ impl PartitionReplay {
         PartitionReplay { until, status, refused, erased, reached: 0, beyond: None, waiting: None, accepted: 0 }
     }
 
-    /// Applies the changes that waited, if its time has come; whether the next record can be taken.
-    pub(crate) fn is_open(&mut self, inputs: &mut Inputs, step: Time) -> bool {
-        let open = self.reached <= step;
-        if open && let Some(changes) = self.waiting.take() {
-            self.apply(changes, inputs);
-        }
-        open
+    /// Gives the record that waited, if its time has come; returns the number of records given.
+    pub(crate) fn give_waiting(&mut self, inputs: &mut Inputs, step: Time) -> usize {
+        let due = self.waiting.take_if(|_| self.reached <= step);
+        let given = usize::from(due.is_some());
+        due.into_iter().for_each(|changes| self.apply(changes, inputs));
+        given
+    }
+
+    /// Whether the next record can be taken: none waits for a later step.
+    pub(crate) fn is_open(&self, step: Time) -> bool {
+        self.reached <= step
     }
 
     /// Whether all records up to the step have been given, without giving any. `has_ended`: no further record is read.

@@ -1,4 +1,4 @@
-//! Orders, lines and catalogue of a replay: each row enters at its time and leaves when orders are kept no longer.
+//! Orders, lines and catalogue of a replay: each row enters at its time and leaves when orders are held no longer.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -6,13 +6,13 @@ use std::collections::{BinaryHeap, HashMap};
 use dataflow::ids::OrderKey;
 use dataflow::inputs::Inputs;
 use dataflow::replay::{Failure, ReplaySource, Went};
-use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders};
+use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders, Placed};
 use dataflow::time::{Diff, Millis, Time};
 use foldhash::fast::RandomState;
 
 use super::{ReplayBounds, ReplayErasures};
 
-/// The rows of the tables that count at some step of a replay.
+/// The rows that the tables have at some step of a replay.
 #[derive(Default)]
 pub struct ReplayTables {
     pub(crate) catalogue: Vec<CatalogueRow>,
@@ -21,18 +21,23 @@ pub struct ReplayTables {
 }
 
 impl ReplayTables {
-    /// Without the orders that erasures cover.
+    /// With the orders that erasures cover as orders that do not count. They stay known, as they do to the server: a purchase
+    /// event that names one of them does not count either.
     #[must_use]
     pub fn without(mut self, erased: &ReplayErasures) -> ReplayTables {
-        self.orders.retain(|order| !erased.cover(order.user, order.placed.created_at()));
+        for OrderRow { user, placed, .. } in &mut self.orders {
+            if erased.cover(*user, placed.created_at()) {
+                *placed = Placed::new(placed.created_at(), false);
+            }
+        }
         self
     }
 
-    /// The rows in the order of their times. Lines without an order that counts are left out.
+    /// The rows in the order of their times. Lines without an order are left out.
     #[must_use]
     pub fn into_replay_source(self, bounds: ReplayBounds) -> TablesReplay {
         let ReplayTables { catalogue, mut orders, mut lines } = self;
-        orders.retain(|order| bounds.counts(order.placed.created_at()));
+        orders.retain(|order| bounds.holds(order.placed.created_at()));
         // Equal rows count as one: only distinct buyers do, and no row is ever taken back before its time.
         orders.sort_unstable();
         orders.dedup();
@@ -136,6 +141,9 @@ impl<R: Copy + Ord> TimedRows<R> {
 
 #[cfg(test)]
 mod tests {
+    use dataflow::dictionary::Dictionary;
+    use dataflow::ids::Ids;
+
     use super::*;
 
     /// The rows that count after each of the steps, given a few changes at a time.
@@ -168,9 +176,22 @@ mod tests {
     }
 
     #[test]
-    fn only_orders_that_count_at_some_step_are_read() {
+    fn an_order_that_an_erasure_covers_is_known_and_does_not_count() {
+        let ids = Dictionary::new(Ids::new([7; 16]));
+        let (ada, ben) = (ids.user("ada"), ids.user("ben"));
+        let order = |id: &str, user, at| OrderRow::counting(ids.order(id), user, at);
+        let orders = vec![order("o1", ada, 10), order("o2", ada, 11), order("o3", ben, 10)];
+        let mut erased = ReplayErasures::default();
+        erased.add(ada, 10);
+        let tables = ReplayTables { orders: orders.clone(), ..ReplayTables::default() }.without(&erased);
+        let known: Vec<_> = tables.orders.iter().map(|order| (order.order, order.placed.counts())).collect();
+        assert_eq!(known, [(orders[0].order, false), (orders[1].order, true), (orders[2].order, true)]);
+    }
+
+    #[test]
+    fn only_orders_that_some_step_holds_are_read() {
         let bounds = ReplayBounds { from: 100, until: 200, kept_ms: 30 };
-        let counting: Vec<Millis> = [70, 71, 200, 201].into_iter().filter(|at| bounds.counts(*at)).collect();
-        assert_eq!(counting, [71, 200]);
+        let held: Vec<Millis> = [70, 71, 200, 201].into_iter().filter(|at| bounds.holds(*at)).collect();
+        assert_eq!(held, [71, 200]);
     }
 }

@@ -13,9 +13,9 @@ use store::{Follow, FollowError, Followed, Follower, TableRow};
 use super::batch::{StoreBatch, TableChanges};
 use super::catalogue::StoreCatalogue;
 use super::orders::StoreOrders;
+use super::reading::{HeldRows, Refused, read_all, refusal};
 use super::shop_files::ShopFiles;
 use super::{NAME, POLL, Resumed, Source};
-use crate::fault::Fault;
 use crate::refusals::Refusals;
 use crate::retention;
 use crate::side_thread::{Stop, Stopped};
@@ -45,9 +45,6 @@ pub(super) struct StoreReader {
     /// What the store could not be read for, until it can.
     failing: Option<FollowError>,
 }
-
-/// A row that cannot be used.
-type Refused = (&'static str, String, Fault<'static>);
 
 impl StoreReader {
     pub(super) fn new(source: &Source, worker: &WorkerContext, batches: SyncSender<StoreBatch>) -> Self {
@@ -123,22 +120,11 @@ impl StoreReader {
     }
 
     fn read_all(&mut self, cutoff: Millis, refused: &mut Vec<Refused>) -> Result<(TableChanges, i64), FollowError> {
-        let since = i64::try_from(cutoff).unwrap_or(i64::MAX);
-        let (dictionary, catalogue, orders) = (&self.dictionary, &mut self.catalogue, &mut self.orders);
         let follower = follower(&mut self.follower, &self.store)?;
-        let (mut catalogue, mut orders) = (catalogue.begin(), orders.begin());
-        let last = follower.read_all(since, &mut |row| {
-            let taken = match &row {
-                TableRow::Category { .. } | TableRow::Product { .. } => catalogue.seen(&row, dictionary),
-                TableRow::Order { .. } | TableRow::Line { .. } => orders.seen(&row, dictionary),
-            };
-            refused.extend(taken.err().map(|fault| refusal(row, fault)));
-        })?;
-        let mut changes = TableChanges::default();
-        catalogue.finish(&mut changes.catalogue);
-        orders.finish(&mut changes);
+        let held = HeldRows { catalogue: &mut self.catalogue, orders: &mut self.orders };
+        let read = read_all(&mut **follower, cutoff, held, &self.dictionary, refused)?;
         self.refusals.end_reading();
-        Ok((changes, last))
+        Ok(read)
     }
 
     fn change(&mut self, rows: Vec<TableRow>, cutoff: Millis, changes: &mut TableChanges, refused: &mut Vec<Refused>) {
@@ -212,13 +198,4 @@ fn follower<'f>(
         *follower = Some(store.follow()?);
     }
     Ok(follower.as_mut().expect("it was opened above"))
-}
-
-fn refusal(row: TableRow, fault: Fault<'static>) -> Refused {
-    let id = match row {
-        TableRow::Category { category, .. } => category,
-        TableRow::Product { product, .. } => product,
-        TableRow::Order { order, .. } | TableRow::Line { order, .. } => order,
-    };
-    (fault.reason(), id, fault)
 }

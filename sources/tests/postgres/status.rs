@@ -1,11 +1,22 @@
 //! Orders count by their status: an order leaves the lists in the tick of the transaction that changes it, and comes
 //! back with all of its lines, whether the log is followed or the tables are read again, and across restarts.
 
+use std::sync::Arc;
+
+use dataflow::dictionary::Dictionary;
+use dataflow::ids::Ids;
+use dataflow::replay::ReplaySource as _;
+use dataflow::rules::Rules;
+use dataflow::source_status::SourceRegistry;
+use dataflow::stepped::SteppedGraph;
+use dataflow::tables::Orders;
+use dataflow::time::ServiceClock as _;
 use harness::postgres::execute;
-use sources::postgres::{Acknowledge, Mode, Settings, Status, Tables};
+use sources::postgres::{Acknowledge, Mode, Settings, Status, Tables, range};
+use sources::replay::{LetterHandler, ReplayBounds};
 
 use crate::mirror::{self, Mirror};
-use crate::running::{Running, SOON};
+use crate::running::{Clock, Running, SOON};
 use crate::shop::{Shop, TABLES, database, settings};
 
 /// A type of the column, two values that count, one that does not.
@@ -183,4 +194,26 @@ fn a_later_process_knows_the_orders_that_do_not_count_and_their_lines() {
     let settings = Settings { tables: Tables::default(), ..keeping(&["x"], Mode::Replication) };
     let mirror = Mirror::start(settings, Some(&kept));
     counts(&mirror, 5);
+}
+
+#[test]
+fn a_replay_knows_the_orders_that_do_not_count() {
+    let url = mirror::database("status_replay", &rows("text", KINDS[0].2));
+    let settings = Settings { tables: tables(&["paid", "on its way"]), ..mirror::settings(&url) };
+    let (now, rules) = (Clock::default().now(), Rules::default());
+    let bounds = ReplayBounds { from: now, until: now + 1000, kept_ms: rules.window_ms };
+    let dictionary = Arc::new(Dictionary::new(Ids::new([7; 16])));
+    let refused: LetterHandler = Arc::new(|letter| panic!("{letter:?}"));
+    let found = range::read(settings, bounds, &dictionary, &SourceRegistry::default(), &refused).unwrap();
+    let mut graph = SteppedGraph::new(rules, dictionary.clone(), 300);
+    graph.keep_log(100);
+    found.into_replay_source(bounds).feed(graph.inputs(), bounds.until, 100).unwrap();
+    let log = graph.take_log().unwrap();
+    let mut counts: Vec<_> =
+        log.of::<Orders>().iter().map(|((order, (_, placed)), ..)| (*order, placed.counts())).collect();
+    let expected = [("1", true), ("2", true), ("3", false), ("4", false)];
+    let mut expected = expected.map(|(order, counts)| (dictionary.order(order), counts));
+    counts.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(counts, expected);
 }

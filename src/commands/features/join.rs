@@ -81,7 +81,7 @@ impl Join {
         let times = || asks.iter().map(|ask| ask.at.saturating_sub(1));
         let Some((from, until)) = times().min().zip(times().max()) else { return Ok(()) };
         let rules = super::rules(config);
-        let bounds = ReplayBounds { from, until, kept_ms: rules.orders_kept_ms() };
+        let bounds = ReplayBounds { from, until, kept_ms: rules.orders_held_ms() };
         // Refused records are counted by the registry.
         let sources = ReplaySources::open(config, bounds, dictionary, registry, Arc::new(|_| {}))?;
         let waker = Waker::of_this_thread();

@@ -15,7 +15,7 @@ use sources::kafka::range::Patience;
 use sources::replay::{LetterHandler, ReplayBounds, ReplayErasures};
 use sources::{files, kafka};
 
-use super::recorder::{Recorded, Recorder};
+use super::recorder::{BATCH, Recorded, Recorder};
 use crate::clock::wall_ms;
 use crate::config::Config;
 use crate::system::sources::of_kafka;
@@ -56,7 +56,7 @@ fn erased_by(
     let mut recorder = Recorder::new(&Rules::default(), dictionary, until);
     for mut stream in streams {
         loop {
-            let Recorded { log, reached } = recorder.feed(stream.as_mut(), until)?;
+            let Recorded { log, reached } = recorder.feed(stream.as_mut(), until, BATCH)?;
             log.of::<Erasures>().iter().for_each(|((user, ()), _, until)| erased.add(*user, until.0));
             if reached {
                 break;
@@ -76,7 +76,6 @@ mod tests {
     use dataflow::replay::{Failure, Went};
 
     use super::*;
-    use crate::commands::replay::recorder::BATCH;
 
     const RECORDS: usize = 3 * BATCH + 7;
 

@@ -18,7 +18,7 @@ use dataflow::stepped::SteppedGraph;
 use dataflow::tables::{Catalogue, Lines, Orders, Table};
 use dataflow::time::{Diff, Time};
 
-/// Records taken from a source at a time.
+/// Records taken from a source at a time, unless their rows must be told apart.
 pub(in crate::commands) const BATCH: usize = 16_384;
 
 /// Updates merged in an idle step.
@@ -66,21 +66,27 @@ impl Recorder {
         Ok(source.feed(self.graph.inputs(), step, 0).map_err(failed)?.reached)
     }
 
-    /// Takes about [`BATCH`] records of a source up to a step. Rests for a moment if the source has none yet.
+    /// Takes about `budget` records of a source up to a step, [`BATCH`] at most; with a budget of 1, the rows are those of one
+    /// record. Rests for a moment if the source has none yet.
     ///
     /// # Errors
     /// The source cannot continue, or its records have more rows than the log takes.
-    pub(in crate::commands) fn feed(&mut self, source: &mut dyn ReplaySource, step: Time) -> anyhow::Result<Recorded> {
-        let went = source.feed(self.graph.inputs(), step, BATCH).map_err(failed)?;
+    pub(in crate::commands) fn feed(
+        &mut self,
+        source: &mut dyn ReplaySource,
+        step: Time,
+        budget: usize,
+    ) -> anyhow::Result<Recorded> {
+        let went = source.feed(self.graph.inputs(), step, budget).map_err(failed)?;
         let Some(log) = self.graph.take_log() else {
-            bail!("{BATCH} records have more than {LOG_MAX} rows, one for each product of a purchase");
+            bail!("{budget} records have more than {LOG_MAX} rows, one for each product of a purchase");
         };
         self.take_back(&log);
         self.given += went.records;
         if self.given >= BATCH {
             self.close_tick(step);
-        } else if !went.reached {
-            self.graph.step(went.records == 0);
+        } else if went.records == 0 && !went.reached {
+            self.graph.step(true);
         }
         Ok(Recorded { log, reached: went.reached })
     }

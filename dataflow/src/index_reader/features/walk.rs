@@ -9,7 +9,7 @@
 use super::super::{IndexReader, ReadView, ValueFeatures};
 use super::definition::{Categories, Sums};
 use super::{Definition, ProductFeatures, UserFeatures, last_at};
-use crate::graph::{OpenSessions, ProductCategories, Purchases, UserMetadata, UserProducts};
+use crate::graph::{Bought, OpenSessions, ProductCategories, Purchases, UserMetadata, UserProducts};
 use crate::ids::{OrderKey, ProductKey, UserKey};
 use crate::publish::MovingRows;
 use crate::publish::snapshot::later_times;
@@ -76,11 +76,13 @@ pub struct FeatureWalk<'a> {
     touched: Vec<ProductKey>,
 }
 
-/// The rows of a user that features are made from. In a replay orders leave the tables in the tick in which their time is over.
+/// The rows of a user that features are made from. Orders are left out from the time on at which they are kept no longer: the
+/// tables may hold them longer.
 struct UserRows {
     interacted: MovingRows<ProductKey, Activity>,
     held: MovingRows<SessionEvent, Diff>,
-    bought: MovingRows<(ProductKey, OrderKey), Diff>,
+    /// The time of an order is behind its key.
+    bought: MovingRows<(ProductKey, OrderKey, Millis), Diff>,
     metadata: Vec<(ShortText, MovingRows<ShortText, ValueTally>)>,
 }
 
@@ -91,10 +93,16 @@ impl UserRows {
             let rows = MovingRows::read(indexes.get::<UserMetadata>(), &(user, key), times, |value| *value);
             (key, rows)
         };
+        let line = |row: &Bought| {
+            let (created_at, order) = row.order();
+            (row.product, order, created_at)
+        };
+        let kept_ms = view.rules().orders_kept_ms();
+        let bought = MovingRows::read(indexes.get::<Purchases>(), &user, times, line);
         UserRows {
             interacted: MovingRows::read(indexes.get::<UserProducts>(), &user, times, |product| *product),
             held: MovingRows::read(indexes.get::<OpenSessions>(), &user, times, |event| *event),
-            bought: MovingRows::read(indexes.get::<Purchases>(), &user, times, |row| (row.product, row.order().1)),
+            bought: bought.ending(times, |(.., created_at)| created_at.saturating_add(kept_ms)),
             metadata: view.rules().features.metadata.iter().map(of_key).collect(),
         }
     }
@@ -102,7 +110,7 @@ impl UserRows {
     /// Moves to a time; adds the products of which rows have changed, and returns whether metadata has.
     fn advance_to(&mut self, time: Time, touched: &mut Vec<ProductKey>) -> bool {
         self.interacted.advance_to(time, |product, _| touched.push(product));
-        self.bought.advance_to(time, |(product, _), _| touched.push(product));
+        self.bought.advance_to(time, |(product, ..), _| touched.push(product));
         self.held.advance_to(time, |event, before| {
             // An event ends the gap of the event before it.
             touched.push(event.page);
@@ -118,7 +126,7 @@ impl UserRows {
         let interacted = self.interacted.values().filter(|product| *product != ProductKey::NONE);
         let mut products: Vec<ProductKey> = interacted.collect();
         let known = products.len();
-        products.extend(self.bought.values().map(|(product, _)| product));
+        products.extend(self.bought.values().map(|(product, ..)| product));
         if products.len() > known {
             products.sort_unstable();
             products.dedup();
@@ -130,7 +138,7 @@ impl UserRows {
     fn all(&self, definition: Definition<'_>) -> (Option<Millis>, Vec<ProductFeatures>) {
         let gaps = |give: &mut dyn FnMut(Gap)| each_gap(self.held.present(), give);
         let (mut interacted, mut bought) =
-            (self.interacted.present().collect(), self.bought.present().map(|(row, _)| row).collect());
+            (self.interacted.present().collect(), self.bought.present().map(|(line, _)| order_of(line)).collect());
         let mut products = Vec::new();
         (definition.products(&mut interacted, gaps, &mut bought, &mut products), products)
     }
@@ -138,10 +146,10 @@ impl UserRows {
     /// The features of these products, which are in order.
     fn some(&self, definition: Definition<'_>, products: &[ProductKey]) -> (Option<Millis>, Vec<ProductFeatures>) {
         let interacted = |product| self.interacted.present_in(move |of| *of < product, move |of| *of == product);
-        let bought = |product| self.bought.present_in(move |(of, _)| *of < product, move |(of, _)| *of == product);
+        let bought = |product| self.bought.present_in(move |(of, ..)| *of < product, move |(of, ..)| *of == product);
         let gaps = |give: &mut dyn FnMut(Gap)| each_gap(self.held.present(), give);
         let mut interacted = products.iter().copied().flat_map(interacted).collect();
-        let mut bought = products.iter().copied().flat_map(bought).map(|(row, _)| row).collect();
+        let mut bought = products.iter().copied().flat_map(bought).map(|(line, _)| order_of(line)).collect();
         let mut made = Vec::new();
         (definition.products(&mut interacted, gaps, &mut bought, &mut made), made)
     }
@@ -154,6 +162,11 @@ impl UserRows {
         shown.sort_unstable();
         shown
     }
+}
+
+/// The product and the order of a line.
+fn order_of((product, order, _): (ProductKey, OrderKey, Millis)) -> (ProductKey, OrderKey) {
+    (product, order)
 }
 
 impl<'a> FeatureWalk<'a> {

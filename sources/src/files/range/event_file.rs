@@ -92,7 +92,7 @@ impl EventFileReplay {
         let chunk = std::mem::take(&mut self.lines);
         let (begin, mut records) = (self.at, 0);
         for (at, line) in lines::split(&chunk[begin..]) {
-            if records == budget || self.over || !self.replay.is_open(inputs, step) {
+            if records == budget || self.over || !self.replay.is_open(step) {
                 break;
             }
             records += 1;
@@ -105,7 +105,7 @@ impl EventFileReplay {
             self.at = begin + at + line.len();
             self.over = self.replay.is_over(Some(self.times.latest()));
         }
-        if !self.over && records < budget && self.replay.is_open(inputs, step) {
+        if !self.over && records < budget && self.replay.is_open(step) {
             self.at = chunk.len();
         }
         self.lines = chunk;
@@ -120,8 +120,8 @@ impl EventFileReplay {
 
 impl ReplaySource for EventFileReplay {
     fn feed(&mut self, inputs: &mut Inputs, step: Time, budget: usize) -> Result<Went, Failure> {
-        let mut records = 0;
-        while records < budget && self.replay.is_open(inputs, step) && !self.over {
+        let mut records = if budget == 0 { 0 } else { self.replay.give_waiting(inputs, step) };
+        while records < budget && self.replay.is_open(step) && !self.over {
             let went = if self.at == self.lines.len() {
                 self.read().map(|()| 0)
             } else {
@@ -161,11 +161,11 @@ mod tests {
 
     const FIRST_MS: Time = 1_700_000_000_000;
 
-    #[test]
-    fn a_budget_of_nothing_asks_whether_a_record_waits_and_takes_none() {
+    /// What a file with views of these times gives for each step and budget: the number of views, and whether that is all.
+    fn fed(times: &[Time], feeds: &[(Time, usize)]) -> Vec<(usize, bool)> {
         let dir = tempfile::tempdir().unwrap();
-        let line = |at: Time| view_json("ada", "lamp", at, "1", "web") + "\n";
-        std::fs::write(dir.path().join("views.jsonl"), line(FIRST_MS) + &line(FIRST_MS + 100)).unwrap();
+        let line = |(number, at): (usize, &Time)| view_json("ada", &format!("lamp-{number}"), *at, "1", "web") + "\n";
+        std::fs::write(dir.path().join("views.jsonl"), times.iter().enumerate().map(line).collect::<String>()).unwrap();
         let dictionary = Arc::new(Dictionary::new(Ids::new([1; 16])));
         let mut graph = SteppedGraph::new(Rules::default(), dictionary.clone(), 300);
         graph.keep_log(10);
@@ -173,15 +173,25 @@ mod tests {
         let bounds = ReplayBounds { from: 1, until: FIRST_MS + 1000, kept_ms: 1 };
         let range = Range::pin(dir.path()).unwrap();
         let mut sources = range.open(&worker, bounds, &SourceRegistry::default(), &(Arc::new(|_| {}) as _)).unwrap();
-        let mut feed = |step: Time, budget: usize| {
+        let feed = |&(step, budget): &(Time, usize)| {
             let went = sources[0].feed(graph.inputs(), step, budget).unwrap();
             (graph.take_log().unwrap().of::<Stamps>().len(), went.reached)
         };
-        assert_eq!(feed(FIRST_MS, 10), (1, true));
-        assert_eq!(feed(FIRST_MS + 99, 0), (0, true));
-        assert_eq!(feed(FIRST_MS + 100, 0), (0, false));
-        assert_eq!(feed(FIRST_MS + 99, 0), (0, true), "nothing was taken");
-        assert_eq!(feed(FIRST_MS + 100, 10), (1, true));
-        assert_eq!(feed(FIRST_MS + 1000, 0), (0, true));
+        feeds.iter().map(feed).collect()
+    }
+
+    #[test]
+    fn a_budget_of_nothing_asks_whether_a_record_waits_and_takes_none() {
+        let second = FIRST_MS + 100;
+        let feeds = [(FIRST_MS, 10), (second - 1, 0), (second, 0), (second - 1, 0), (second, 10), (FIRST_MS + 1000, 0)];
+        let expected = [(1, true), (0, true), (0, false), (0, true), (1, true), (0, true)];
+        assert_eq!(fed(&[FIRST_MS, second], &feeds), expected);
+    }
+
+    #[test]
+    fn the_record_that_waited_is_one_of_the_budget() {
+        let second = FIRST_MS + 100;
+        let feeds = [(FIRST_MS, 10), (second, 1), (second, 1), (second, 10)];
+        assert_eq!(fed(&[FIRST_MS, second, second, second], &feeds), [(1, true), (1, false), (1, false), (1, true)]);
     }
 }

@@ -8,7 +8,6 @@ use dataflow::dictionary::Dictionary;
 use dataflow::ids::RowKey;
 use dataflow::source_status::SourceStatus;
 use dataflow::tables::LineRow;
-use dataflow::time::Millis;
 use events::{DeadLetter, LETTER_PAYLOAD_BYTES_MAX};
 
 use super::{Range, RangeError};
@@ -28,7 +27,7 @@ pub(super) fn read(
     status: &SourceStatus,
     refused: &LetterHandler,
 ) -> Result<ReplayTables, RangeError> {
-    let reading = RowContext { dictionary, now: bounds.from, latest: Millis::MAX, kept_ms: bounds.kept_ms };
+    let reading = RowContext { dictionary, now: bounds.from, kept_ms: bounds.kept_ms };
     let mut tables = ReplayTables::default();
     let scan = |name: &'static str| {
         let (path, file, to) = range.table(name)?;
@@ -39,7 +38,7 @@ pub(super) fn read(
     }
     if let Some(mut scan) = scan(orders::FILE) {
         scan.table::<OrdersFile>(|sale| {
-            if bounds.counts(sale.order.placed.created_at()) {
+            if bounds.holds(sale.order.placed.created_at()) {
                 let row = LineRow { order: sale.order.order, product: sale.product, row: RowKey::NONE };
                 tables.orders.push(sale.order);
                 tables.lines.push(row);

@@ -101,10 +101,9 @@ impl ReplayReader {
         if budget == 0 {
             return Ok(Went { records: 0, reached: self.replay.has_reached(step, self.tails.is_empty()) });
         }
-        let mut records = 0;
+        let mut records = self.replay.give_waiting(inputs, step);
         loop {
-            let is_open = self.replay.is_open(inputs, step);
-            if !is_open || self.tails.is_empty() {
+            if !self.replay.is_open(step) || self.tails.is_empty() {
                 return Ok(Went { records, reached: true });
             }
             if records >= budget {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, ProductKey};
 use dataflow::source_status::SourceRegistry;
-use dataflow::tables::{CatalogueRow, LineRow, OrderRow};
+use dataflow::tables::{CatalogueRow, LineRow, OrderRow, Placed};
 use postgres::Client;
 
 use crate::postgres::names::OrderTime;
@@ -137,8 +137,10 @@ impl RowSink for ReplayRows {
 
     fn order<'c>(&mut self, row: &CopiedRow<'_, 'c>) -> Result<(), RowIssue<'c>> {
         let Some(created_at) = row.created_at()? else { return Ok(()) };
-        if row.counts()? && self.asked.counts(created_at) {
-            self.tables.orders.push(OrderRow::counting(row.order()?, row.user()?, created_at));
+        // An order whose status does not count is known all the same: a purchase event that names it does not count either.
+        if self.asked.holds(created_at) {
+            let placed = Placed::new(created_at, row.counts()?);
+            self.tables.orders.push(OrderRow { order: row.order()?, user: row.user()?, placed });
             self.accepted += 1;
         }
         Ok(())
