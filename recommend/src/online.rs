@@ -32,7 +32,7 @@ use crate::variant::Variant;
 use self::bought::Bought;
 use self::counts::{Counts, Hours};
 use self::drift::Interests;
-use self::shown::{ShownAnswer, ShownAnswers};
+use self::shown::{ROWS_MAX, ShownAnswer, ShownAnswers};
 
 pub use self::counts::SourceCounts;
 pub use self::settings::OnlineSettings;
@@ -98,7 +98,8 @@ impl Online {
     pub fn shown(&self, answered: &Answered<'_>) {
         let at = self.clock.now();
         let mut counting = self.counting();
-        counting.counts.shown(answered.variant, answered.user.is_some(), answered.rows);
+        let rows = &answered.rows[..answered.rows.len().min(ROWS_MAX)];
+        counting.counts.shown(answered.variant, answered.user.is_some(), rows);
         counting.hours.shown(at);
         counting.shown.add(ShownAnswer::new(answered, at));
     }

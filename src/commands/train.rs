@@ -10,17 +10,20 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
 use dataflow::dictionary::Dictionary;
+use dataflow::feed::{Waker, WorkerContext};
 use dataflow::ids::Ids;
 use dataflow::index_reader::IndexReader;
 use dataflow::replay::{self, Failure, Observer, Settings};
 use dataflow::rules::{CoViews, Rules};
 use dataflow::source_status::SourceRegistry;
+use dataflow::tables::Stamps;
 use dataflow::time::{Millis, Time};
 use indicatif::ProgressBar;
 use models::als::Parameters;
 use sources::replay::{ReplayBounds, ReplayProgress};
 
 use super::progress;
+use super::replay::recorder::{self, Recorded, Recorder};
 use super::replay::source::ReplaySources;
 use super::serve::end_with_any_thread;
 use crate::cli::TrainArgs;
@@ -99,16 +102,43 @@ fn histories(config: &Config, until: Time) -> anyhow::Result<ReadHistories> {
         source.rejected.iter().for_each(|(reason, count)| println!("  refused: {count} {reason}"));
     }
     let read = step.read.context("the records were not read to their end")?;
-    let used: u64 = registry.snapshot().iter().map(|source| source.accepted).sum();
-    check_age(&read, used, rules.history_ms)?;
+    check_age(&read, rules.history_ms, || have_old_view(config, bounds))?;
     Ok(read)
 }
 
-/// Refuses histories that are all empty though records were used.
-fn check_age(read: &ReadHistories, used: u64, history_ms: Millis) -> anyhow::Result<()> {
-    let are_old = used > 0 && history_ms < Millis::MAX && read.histories.users.is_empty();
-    ensure!(!are_old, "all views are older than rules.history_days; give --until or history_days = 0");
+/// Refuses histories that are all empty because views are too old; `have_old_view` tells whether there is such a view.
+fn check_age(
+    read: &ReadHistories,
+    history_ms: Millis,
+    have_old_view: impl FnOnce() -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
+    if read.histories.users.is_empty() && history_ms < Millis::MAX {
+        ensure!(!have_old_view()?, "all views are older than rules.history_days; give --until or history_days = 0");
+    }
     Ok(())
+}
+
+/// Whether the sources have a view that is too old for a history. They are read again, up to the first such view.
+fn have_old_view(config: &Config, bounds: ReplayBounds) -> anyhow::Result<bool> {
+    let is_old = |at: Millis| at.saturating_add(config.rules.history_ms) <= bounds.until;
+    let registry = Arc::new(SourceRegistry::default());
+    let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)));
+    let sources = ReplaySources::open(config, bounds, &dictionary, &registry, Arc::new(|_| {}))?;
+    let context = WorkerContext { index: 0, peers: 1, waker: Waker::of_this_thread(), dictionary: dictionary.clone() };
+    let sources = sources.opener()(context).map_err(|failure| anyhow::anyhow!("{failure}"))?;
+    let mut recorder = Recorder::new(&config.rules, dictionary, bounds.from);
+    for mut source in sources {
+        loop {
+            let Recorded { log, reached } = recorder.feed(source.as_mut(), bounds.until, recorder::BATCH)?;
+            if log.of::<Stamps>().iter().any(|(.., stamp)| stamp.viewed_at().is_some_and(is_old)) {
+                return Ok(true);
+            }
+            if reached {
+                break;
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// Reads the histories at the one step.
@@ -135,6 +165,33 @@ mod tests {
     use models::als::Histories;
 
     use super::*;
+    use crate::config::Request;
+
+    #[test]
+    fn only_views_can_be_too_old() {
+        let dir = tempfile::tempdir().expect("a directory can be made");
+        let write =
+            |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("a file can be written");
+        let event = |kind: &str| {
+            format!(r#"{{"user_id":"ada","product_id":"lamp","event_type":"{kind}","timestamp":1600000000}}"#) + "\n"
+        };
+        write("product_catalog.csv", "product_id,category\nlamp,light\n");
+        write("views.jsonl", &event("click"));
+        let mut config = Config::load(&Request::default()).expect("the defaults are a configuration");
+        config.files = Some(crate::config::Files { dir: dir.path().to_owned() });
+        let until = 1_700_000_000_000;
+        let bounds = ReplayBounds { from: until, until, kept_ms: 1 };
+        let have_old_view = |config: &Config| have_old_view(config, bounds).expect("the files can be read");
+        assert!(!have_old_view(&config));
+        let error = histories(&config, until).map(|_| ()).err();
+        assert!(error.is_none(), "there is no view that could be too old: {error:?}");
+        write("views.jsonl", &(event("click") + &event("view")));
+        assert!(have_old_view(&config));
+        let error = histories(&config, until).map(|_| ()).expect_err("the only view is too old");
+        assert!(error.to_string().contains("rules.history_days"), "{error:#}");
+        config.rules.history_ms = until;
+        assert!(!have_old_view(&config));
+    }
 
     #[test]
     fn histories_without_users_are_refused_only_if_their_views_may_have_expired() {
@@ -143,9 +200,9 @@ mod tests {
             ReadHistories { histories, products: Vec::new(), from: 0, until: 0 }
         };
         let none = read(Vec::new());
-        let error = check_age(&none, 3, 1000).expect_err("all views have expired");
+        let error = check_age(&none, 1000, || Ok(true)).expect_err("all views have expired");
         assert!(error.to_string().contains("--until"), "{error}");
-        assert!(check_age(&none, 0, 1000).is_ok() && check_age(&none, 3, Millis::MAX).is_ok());
-        assert!(check_age(&read(vec![vec![0]]), 3, 1000).is_ok());
+        assert!(check_age(&none, 1000, || Ok(false)).is_ok() && check_age(&none, Millis::MAX, || Ok(true)).is_ok());
+        assert!(check_age(&read(vec![vec![0]]), 1000, || Ok(true)).is_ok());
     }
 }

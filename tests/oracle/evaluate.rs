@@ -148,7 +148,7 @@ fn config() -> Config {
 }
 
 /// What the command writes for a stream; `more` are further flags.
-fn written(stream: &str, more: &[&str]) -> anyhow::Result<String> {
+fn written(stream: impl AsRef<[u8]>, more: &[&str]) -> anyhow::Result<String> {
     let dir = tempfile::tempdir().expect("a directory can be made");
     let (input, output) = (dir.path().join("in"), dir.path().join("out"));
     std::fs::write(&input, stream).expect("a file can be written");
@@ -216,6 +216,30 @@ fn buy_again_counts_orders_that_have_left_the_window() {
     };
     assert_eq!(list(364), "{\"user\":0,\"list\":[10]}\n");
     assert_eq!(list(366), "{\"user\":0,\"list\":[]}\n");
+}
+
+#[test]
+fn lines_of_an_order_with_another_user_or_time_are_orders_of_their_own() {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    let later = 100 + 200 * DAY_MS;
+    let lines = format!(
+        "{{\"order\":[1,10,100,\"o\"]}}\n{{\"order\":[2,20,100,\"o\"]}}\n{{\"order\":[1,30,{later},\"o\"]}}\n\
+         {{\"ask\":0,\"user\":2}}\n{{\"view\":[3,40,{}]}}\n{{\"ask\":1,\"user\":1}}\n",
+        later + 200 * DAY_MS
+    );
+    let written = written(&lines, &["--chain", "buy_again"]).expect("it runs");
+    assert_eq!(written, "{\"user\":0,\"list\":[20]}\n{\"user\":1,\"list\":[30]}\n");
+}
+
+#[test]
+fn keys_stay_as_they_are_written_and_a_line_that_is_not_utf_8_is_named() {
+    let keys = ["12345678901234567890123", "1.0", "{\"b\": [1, 2], \"a\": 1e400}"];
+    let asks = keys.map(|key| format!("{{\"ask\": {key} , \"user\": 1}}\n")).concat();
+    let expected = keys.map(|key| format!("{{\"user\":{key},\"list\":[]}}\n")).concat();
+    assert_eq!(written(&asks, &["--chain", "co_views"]).expect("it runs"), expected);
+    let error = written(b"{\"view\":[1,10,100]}\n{\"view\":[\"\xff\",10,100]}\n", &[]).expect_err("it is not UTF-8");
+    let error = format!("{error:#}");
+    assert!(error.starts_with("line 2 of ") && error.contains("it is not UTF-8"), "{error}");
 }
 
 #[test]

@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
-/// Catalogue coverage: the share of `products` products that are in any of the lists.
+/// Catalogue coverage: the share of `products` products that are in any of the lists. `is_one` tells whether a product shown is
+/// one of them.
 #[must_use]
-pub fn coverage<P: Eq + Hash>(shown: &HashSet<P>, products: usize) -> f64 {
-    if products == 0 { 0.0 } else { shown.len() as f64 / products as f64 }
+pub fn coverage<P: Eq + Hash>(shown: &HashSet<P>, products: usize, is_one: impl Fn(&P) -> bool) -> f64 {
+    let counted = shown.iter().filter(|product| is_one(product)).count();
+    if products == 0 { 0.0 } else { counted as f64 / products as f64 }
 }
 
 /// Novelty of a list: the mean of −log₂ of each product's share of all views, in bits (Vargas, Castells 2011). `views` gives
@@ -35,8 +37,9 @@ mod tests {
 
     #[test]
     fn three_of_eight_products_are_shown() {
-        assert_eq!(coverage(&HashSet::from([1, 2, 7]), 8), 0.375);
-        assert_eq!(coverage(&HashSet::<u8>::new(), 0), 0.0);
+        assert_eq!(coverage(&HashSet::from([1, 2, 7]), 8, |product| *product < 8), 0.375);
+        assert_eq!(coverage(&HashSet::from([1, 2, 7, 8, 9]), 8, |product| *product < 8), 0.375, "8 and 9 are others");
+        assert_eq!(coverage(&HashSet::<u8>::new(), 0, |_| true), 0.0);
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub struct Measured {
     pub empty: u64,
     /// The mean of each of [`NAMES`], with its 95 % interval over users by the normal approximation.
     pub means: [Interval; NAMES.len()],
-    /// The share of all products that were shown at least once.
+    /// The share of the products of the catalogue that were shown at least once.
     pub coverage: f64,
 }
 
@@ -71,9 +71,10 @@ impl<P: Copy + Eq + Hash> Tally<P> {
         self.empty += u64::from(list.is_empty());
     }
 
-    /// The measures, over a catalogue of `products` products. `None` without an answer.
+    /// The measures, over a catalogue of `products` products; `is_one` tells whether a product shown is one of them. `None`
+    /// without an answer.
     #[must_use]
-    pub fn measured(&self, products: usize) -> Option<Measured> {
+    pub fn measured(&self, products: usize, is_one: impl Fn(&P) -> bool) -> Option<Measured> {
         // The order of a hash map is not fixed, and the last bits of a sum depend on it.
         let mut users: Vec<_> = self.users.iter().collect();
         users.sort_unstable_by_key(|(user, _)| **user);
@@ -82,7 +83,7 @@ impl<P: Copy + Eq + Hash> Tally<P> {
             normal(&clusters.collect::<Vec<_>>())
         };
         let means = [mean(0)?, mean(1)?, mean(2)?, mean(3)?, mean(4)?];
-        let coverage = novelty::coverage(&self.shown, products);
+        let coverage = novelty::coverage(&self.shown, products, is_one);
         Some(Measured { asks: self.asks, empty: self.empty, means, coverage })
     }
 }
@@ -94,7 +95,7 @@ mod tests {
     #[test]
     fn means_are_over_asks_and_coverage_over_products() {
         let mut tally = Tally::default();
-        assert_eq!(tally.measured(4), None);
+        assert_eq!(tally.measured(4, |_| true), None);
         let mut add = |user, list: &[u8], relevant: &[u8]| {
             tally.add(&Answer { user, list, relevant, all_views: 8 }, |_| 2, |product| *product == 3);
         };
@@ -102,7 +103,8 @@ mod tests {
         add(1, &[1, 2], &[1]);
         add(2, &[3], &[9]);
         add(2, &[], &[9]);
-        let found = tally.measured(6).unwrap();
+        assert_eq!(tally.measured(1, |product| *product == 1).unwrap().coverage, 1.0);
+        let found = tally.measured(6, |_| true).unwrap();
         assert_eq!((found.asks, found.empty, found.coverage), (4, 1, 0.5));
         let means = found.means.map(|interval| interval.mean);
         let ndcg = (1.0 / 3.0_f64.log2() + 1.0) / 4.0;

@@ -10,8 +10,8 @@ use super::{Answered, LedTo};
 use crate::source_name::SourceName;
 use crate::variant::Variant;
 
-/// Products of an answer that are remembered.
-const ROWS_MAX: usize = 20;
+/// Products of an answer that count: the first ones.
+pub(super) const ROWS_MAX: usize = 20;
 
 /// Answers with products that are looked at for an event of their user.
 const BACK_MAX: usize = 64;

@@ -203,6 +203,21 @@ fn events_are_attributed_as_a_plain_recomputation_does() {
 }
 
 #[test]
+fn the_first_twenty_products_of_an_answer_count() {
+    let dictionary = Dictionary::new(Ids::new([7; 16]));
+    let products: Vec<_> = (0..25).map(|number| dictionary.product(&format!("lamp-{number}")).unwrap()).collect();
+    let rows: Vec<_> =
+        products.iter().map(|product| ShownRow { product: *product, source: SourceName::CoViews, model: 0 }).collect();
+    let (shop, user) = (small(9), dictionary.user("ada"));
+    let id = "answer-000000000000000";
+    shop.online.shown(&Answered { id, user: Some(user), variant: Variant::A, rows: &rows });
+    let (signal, products) = (Signal::Interest, &products);
+    shop.online.read(&ReadEvent { user, products, signal, at: 1, order: None, answer: None, device: None });
+    let status = shop.online.status(|_| None);
+    assert_eq!((status.sources[0].shown, status.sources[0].hits), (20, 20));
+}
+
+#[test]
 fn memory_is_bounded_by_the_newest_answers() {
     let shop = small(3);
     for number in 0..1000 {

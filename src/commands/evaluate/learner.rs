@@ -1,7 +1,7 @@
 //! [`Learner`]: the graph, which is asked before it learns.
 //!
 //! ```text
-//! rows of a millisecond ─▶ the clock of the graph goes there ─▶ tables ─▶ each view: asked, then learned in a tick of its own
+//! rows of a record ─▶ the clock of the graph goes to its time ─▶ is it a view? asked, then learned in a tick of its own
 //! ```
 //! If several views come in a millisecond, the later ones are in the following ticks. The clock moves only for rows: counts of
 //! co-views are those of the last whole period before the tick, whether the ticks in between were closed or not.
@@ -17,7 +17,7 @@ use dataflow::stepped::SteppedGraph;
 use dataflow::tables::{
     Catalogue, Erasures, EventPurchaseRow, EventPurchases, Lines, MerchRules, Orders, Stamps, Table,
 };
-use dataflow::time::{Millis, Time};
+use dataflow::time::Time;
 
 use super::sources::ListMaker;
 use super::tallies::Tallies;
@@ -56,7 +56,7 @@ impl Learner {
         self.graph.step(false);
     }
 
-    /// Takes the rows of a millisecond, and asks before each view.
+    /// Takes the rows of a record that counts at `time`, and asks before it if it is a view.
     ///
     /// # Errors
     /// The factor model cannot be used.
@@ -67,8 +67,8 @@ impl Learner {
             if self.given > 0 {
                 self.reach(self.graph.tick() + 1);
             }
-            if let Some(at) = stamp.viewed_at() {
-                self.ask((*user, *product, at), time)?;
+            if stamp.viewed_at().is_some() {
+                self.ask(*user, *product, time)?;
             }
             self.saw(*product, *stamp);
             self.give_stamp(*user, *product, *stamp);
@@ -99,12 +99,12 @@ impl Learner {
         self.closed = 0;
     }
 
-    fn ask(&mut self, (user, product, at): (UserKey, ProductKey, Millis), now: Time) -> anyhow::Result<()> {
+    fn ask(&mut self, user: UserKey, product: ProductKey, now: Time) -> anyhow::Result<()> {
         self.catch_up();
         let reader = self.graph.reader();
         self.lists.train(reader, now)?;
         let made = self.lists.make(reader, user);
-        self.tallies.ask((user, product, at), self.lists.history(), &made);
+        self.tallies.ask((user, product, now), self.lists.history(), &made);
         Ok(())
     }
 

@@ -6,17 +6,25 @@
 //! {"category": [product, category]}
 //! {"ask": key, "user": user}
 //! ```
-//! Ids are texts of 1 to 256 bytes or whole numbers; a number is the id of its digits. A key may be any JSON value.
+//! Ids are texts of 1 to 256 bytes or whole numbers; a number is the id of its digits. A key may be any JSON value, and stays as
+//! it is written.
+
+use std::str::Utf8Error;
 
 use dataflow::ids::ID_BYTES_MAX;
 use serde::{Deserialize, Serialize};
-use serde_json::{Number, Value};
+use serde_json::Number;
+use serde_json::value::RawValue;
 
 /// The longest line that is read.
 pub(super) const LINE_BYTES_MAX: u64 = 1 << 20;
 
 /// The last time that a line may have, in the year 2527.
 pub(super) const LAST_MS: u64 = (1 << 44) - 1;
+
+/// What a line may be.
+const FORMS: &str = "{\"view\": [user, product, ms]}, {\"order\": [user, product, ms, order_id]}, \
+                     {\"category\": [product, category]} and {\"ask\": key, \"user\": user}";
 
 /// An id as a text or a whole number.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -48,22 +56,41 @@ impl Id {
 /// One line.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Line {
-    View { user: Id, product: Id, at: u64 },
-    Order { user: Id, product: Id, at: u64, order: Id },
-    Category { product: Id, category: Id },
-    Ask { key: Value, user: Id },
+    View {
+        user: Id,
+        product: Id,
+        at: u64,
+    },
+    Order {
+        user: Id,
+        product: Id,
+        at: u64,
+        order: Id,
+    },
+    Category {
+        product: Id,
+        category: Id,
+    },
+    /// The key is JSON.
+    Ask {
+        key: String,
+        user: Id,
+    },
 }
 
 /// Why a line cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BadLine {
-    #[error(
-        "it is not one of {{\"view\": [user, product, ms]}}, {{\"order\": [user, product, ms, order_id]}}, \
-             {{\"category\": [product, category]}} and {{\"ask\": key, \"user\": user}}"
-    )]
+    #[error("it is not UTF-8")]
+    Encoding(#[from] Utf8Error),
+    #[error("it is not one of {FORMS}")]
+    NoObject,
+    #[error("it is not one of {FORMS}")]
     Form(#[source] serde_json::Error),
     #[error("it has none of \"view\", \"order\", \"category\" and \"ask\"")]
     Nothing,
+    #[error("it has more than one of \"view\", \"order\", \"category\" and \"ask\"")]
+    Several,
     #[error("it asks without a \"user\"")]
     NoUser,
     #[error("{0} is no time: write milliseconds since the epoch, from 1 to {LAST_MS}")]
@@ -75,18 +102,18 @@ pub(super) enum BadLine {
 }
 
 #[derive(Deserialize)]
-struct Fields {
+struct Fields<'a> {
     view: Option<(Id, Id, Number)>,
     order: Option<(Id, Id, Number, Id)>,
     category: Option<(Id, Id)>,
-    #[serde(default, deserialize_with = "present")]
-    ask: Option<Value>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    ask: Option<&'a RawValue>,
     user: Option<Id>,
 }
 
 /// A key of `null` is a key.
-fn present<'d, D: serde::Deserializer<'d>>(from: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(from).map(Some)
+fn present<'d, D: serde::Deserializer<'d>>(from: D) -> Result<Option<&'d RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
 }
 
 impl Line {
@@ -97,17 +124,22 @@ impl Line {
     }
 
     fn read(line: &str) -> Result<Line, BadLine> {
-        let fields: Fields = serde_json::from_str(line).map_err(BadLine::Form)?;
-        if let Some((user, product, at)) = fields.view {
-            Ok(Line::View { user, product, at: millis(at)? })
-        } else if let Some((user, product, at, order)) = fields.order {
-            Ok(Line::Order { user, product, at: millis(at)?, order })
-        } else if let Some((product, category)) = fields.category {
-            Ok(Line::Category { product, category })
-        } else if let Some(key) = fields.ask {
-            Ok(Line::Ask { key, user: fields.user.ok_or(BadLine::NoUser)? })
-        } else {
-            Err(BadLine::Nothing)
+        // A struct can be read from an array, too.
+        if !line.trim_start().starts_with('{') {
+            return Err(BadLine::NoObject);
+        }
+        let fields: Fields<'_> = serde_json::from_str(line).map_err(BadLine::Form)?;
+        match (fields.view, fields.order, fields.category, fields.ask) {
+            (Some((user, product, at)), None, None, None) => Ok(Line::View { user, product, at: millis(at)? }),
+            (None, Some((user, product, at, order)), None, None) => {
+                Ok(Line::Order { user, product, at: millis(at)?, order })
+            }
+            (None, None, Some((product, category)), None) => Ok(Line::Category { product, category }),
+            (None, None, None, Some(key)) => {
+                Ok(Line::Ask { key: key.get().to_owned(), user: fields.user.ok_or(BadLine::NoUser)? })
+            }
+            (None, None, None, None) => Err(BadLine::Nothing),
+            _ => Err(BadLine::Several),
         }
     }
 
@@ -148,8 +180,10 @@ mod tests {
         let order = Line::Order { user: Id::Whole(1), product: text("p"), at: 5, order: text("o") };
         assert_eq!(read(r#"{"order": [1, "p", 5, "o"]}"#), order);
         assert_eq!(read(r#"{"category": ["p", "c"]}"#), Line::Category { product: text("p"), category: text("c") });
-        assert_eq!(read(r#"{"ask": 7, "user": "ada"}"#), Line::Ask { key: 7.into(), user: text("ada") });
-        assert_eq!(read(r#"{"ask": null, "user": "ada"}"#), Line::Ask { key: Value::Null, user: text("ada") });
+        for key in ["7", "null", "12345678901234567890123", "1.0", "1e400", "-0", r#"{"b": 1, "a": "\u00e9"}"#] {
+            let asked = Line::Ask { key: key.into(), user: text("ada") };
+            assert_eq!(read(&format!(r#"{{"ask": {key} , "user": "ada"}}"#)), asked);
+        }
         assert_eq!(Id::Whole(214).text(), "214");
     }
 
@@ -158,6 +192,9 @@ mod tests {
         for (line, reason) in [
             ("", "it is not one of"),
             ("{}", "it has none of"),
+            (r#"[["ada", "p", 5], null, null, null, null]"#, "it is not one of"),
+            (r#"{"ask": 1, "user": "ada", "view": ["ada", "p", 5]}"#, "it has more than one of"),
+            (r#"{"category": ["p", "c"], "view": ["ada", "p", 5]}"#, "it has more than one of"),
             (r#"{"view": ["ada", "p"]}"#, "it is not one of"),
             (r#"{"view": ["ada", "p", -1]}"#, "-1 is no time"),
             (r#"{"view": ["ada", "p", 0]}"#, "0 is no time"),

@@ -6,7 +6,7 @@
 //!                                                               └▶ the record is learned
 //! ```
 //! Records are read as a replay reads them, and count at their service times. In a millisecond, records of tables come before
-//! those of streams, and the records of one partition before those of the next.
+//! those of streams, and the records of one partition before those of the next, one by one.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use super::learner::Learner;
 use super::reading::Reading;
 use super::sources::ListMaker;
 use super::tallies::Tallies;
-use crate::commands::replay::recorder::Recorder;
+use crate::commands::replay::recorder::{BATCH, Recorder};
 use crate::commands::replay::source::ReplaySources;
 use crate::config::Config;
 
@@ -56,7 +56,7 @@ impl Walk {
     /// Takes all records up to a time without asking: those up to the last end of a period of `every_ms`, and then the others.
     fn learn(&mut self, until: Time, every_ms: Millis) -> anyhow::Result<()> {
         for end in [until - until % every_ms, until] {
-            self.reading.read(end, |log| {
+            self.reading.read(end, BATCH, |log| {
                 self.learner.learn(log);
                 Ok(())
             })?;
@@ -69,7 +69,7 @@ impl Walk {
     fn test(&mut self, learned: Time, until: Time) -> anyhow::Result<()> {
         let mut read = learned;
         while let Some(time) = self.reading.next_time(read, until)? {
-            self.reading.read(time, |log| self.learner.test(time, log))?;
+            self.reading.read(time, 1, |log| self.learner.test(time, log))?;
             read = time;
         }
         Ok(())
@@ -78,6 +78,7 @@ impl Walk {
 
 #[cfg(test)]
 mod tests {
+    use dataflow::rules::PurchaseSource;
     use recommend::{Fill, SourceName};
 
     use super::super::reading::tests::{Record, reading};
@@ -86,7 +87,8 @@ mod tests {
 
     /// A walk with these records in a source each, and the number of times that the sources are asked.
     fn walk(sources: Vec<Vec<(Time, Record)>>) -> (Walk, std::rc::Rc<std::cell::Cell<usize>>) {
-        let config = Config::load(&Request::default()).expect("the defaults are sound");
+        let mut config = Config::load(&Request::default()).expect("the defaults are sound");
+        config.rules.purchases = PurchaseSource::Both;
         let lists = ListMaker::new(&config, &[SourceName::BestSellers], Fill::First, 10, None);
         let dictionary = Arc::new(Dictionary::new(Ids::new([1; 16])));
         let (reading, questions) = reading(sources, &dictionary);
@@ -131,5 +133,29 @@ mod tests {
             let tallies = walk.learner.into_tallies();
             assert_eq!((tallies.measured()[0].1.asks, tallies.not_asked()), (1, (2, 0)));
         }
+    }
+
+    #[test]
+    fn a_purchase_event_counts_for_the_views_after_it_alone() {
+        const AT: Time = 10_000;
+        let purchase = (AT, Record::Purchase { user: "ada", product: "bulb", at: AT });
+        for (records, recall) in [([view(AT, "bulb"), purchase], 0.0), ([purchase, view(AT, "bulb")], 1.0)] {
+            let (mut walk, _) = walk(vec![[vec![view(5000, "lamp")], records.into()].concat()]);
+            walk.learn(6000, 1000).unwrap();
+            walk.test(6000, 60_000).unwrap();
+            let measured = &walk.learner.into_tallies().measured()[0].1;
+            assert_eq!((measured.asks, measured.means[0].mean), (1, recall));
+        }
+    }
+
+    #[test]
+    fn a_late_view_is_an_ask_of_the_day_in_which_it_counts() {
+        const DAY_MS: Time = 86_400_000;
+        let late = (3 * DAY_MS, Record::View { user: "ada", product: "bulb", at: DAY_MS });
+        let (mut walk, _) = walk(vec![vec![view(3 * DAY_MS - 5, "lamp"), late]]);
+        walk.learn(3 * DAY_MS - 1, 1000).unwrap();
+        walk.test(3 * DAY_MS - 1, 4 * DAY_MS).unwrap();
+        let days: Vec<Time> = walk.learner.into_tallies().by_day().map(|(day, _)| day).collect();
+        assert_eq!(days, [3 * DAY_MS]);
     }
 }

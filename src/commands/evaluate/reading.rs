@@ -16,18 +16,20 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Reads all records up to a time; `take` gets their rows in parts.
+    /// Reads all records up to a time; `take` gets their rows in parts of about `batch` records. In parts of 1, the rows are in
+    /// the order of the records, whatever their tables.
     ///
     /// # Errors
     /// A source cannot continue, or `take` fails.
     pub(super) fn read(
         &mut self,
         until: Time,
+        batch: usize,
         mut take: impl FnMut(&DeltaLog) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         for source in &mut self.sources {
             loop {
-                let Recorded { log, reached } = self.recorder.feed(source.as_mut(), until)?;
+                let Recorded { log, reached } = self.recorder.feed(source.as_mut(), until, batch)?;
                 take(&log)?;
                 if reached {
                     break;
@@ -86,8 +88,8 @@ pub(super) mod tests {
     use dataflow::ids::Ids;
     use dataflow::inputs::Inputs;
     use dataflow::replay::{Failure, Went};
-    use dataflow::rules::Rules;
-    use dataflow::tables::{OrderRow, Orders, Stamps};
+    use dataflow::rules::{PurchaseSource, Rules};
+    use dataflow::tables::{EventPurchaseRow, OrderRow, Orders, Stamps};
 
     use super::*;
     use crate::commands::replay::recorder::BATCH;
@@ -97,6 +99,7 @@ pub(super) mod tests {
     pub(in crate::commands::evaluate) enum Record {
         View { user: &'static str, product: &'static str, at: Time },
         Order { user: &'static str, at: Time },
+        Purchase { user: &'static str, product: &'static str, at: Time },
     }
 
     /// Records with their service times, and how often they were asked for.
@@ -122,6 +125,12 @@ pub(super) mod tests {
                         let order = dictionary.order(&format!("{user} at {at}"));
                         inputs.update::<Orders>(OrderRow::counting(order, dictionary.user(user), at), 1);
                     }
+                    Record::Purchase { user, product, at } => {
+                        let dictionary = inputs.dictionary().clone();
+                        let order = dictionary.order(&format!("{user} and {product} at {at}"));
+                        let (user, product) = (dictionary.user(user), dictionary.product(product)?);
+                        inputs.event_purchase(EventPurchaseRow { order, user, product, at });
+                    }
                 }
             }
             self.next += due.min(budget);
@@ -137,7 +146,8 @@ pub(super) mod tests {
         let questions = Rc::<Cell<usize>>::default();
         let source = |records| Box::new(Fixed { records, next: 0, questions: questions.clone() }) as _;
         let sources = sources.into_iter().map(source).collect();
-        (Reading { sources, recorder: Recorder::new(&Rules::default(), dictionary.clone(), 1) }, questions)
+        let rules = Rules { purchases: PurchaseSource::Both, ..Rules::default() };
+        (Reading { sources, recorder: Recorder::new(&rules, dictionary.clone(), 1) }, questions)
     }
 
     fn dictionary() -> Arc<Dictionary> {
@@ -166,7 +176,7 @@ pub(super) mod tests {
                 seen.extend(log.of::<Stamps>().iter().map(|((user, _), ..)| (next, *user)));
                 Ok(())
             };
-            reading.read(next, take).unwrap();
+            reading.read(next, BATCH, take).unwrap();
         }
         let expected = [(100, "first"), (299, "buyer"), (300, "early"), (900, "last"), (900, "other"), (901, "late")];
         assert_eq!(seen, expected.map(|(time, user)| (time, dictionary.user(user))));
@@ -192,7 +202,7 @@ pub(super) mod tests {
             parts.push(log.of::<Stamps>().len());
             Ok(())
         };
-        reading.read(5, take).unwrap();
+        reading.read(5, BATCH, take).unwrap();
         assert_eq!(parts, [BATCH, BATCH, 1]);
         assert_eq!(reading.next_time(5, 1000).unwrap(), None);
     }

@@ -8,10 +8,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use dataflow::ids::ProductKey;
-use serde::Serialize;
-use serde_json::Value;
 
-use super::lines::{Id, LINE_BYTES_MAX, Line};
+use super::lines::{BadLine, Id, LINE_BYTES_MAX, Line};
 use super::sources::ListMaker;
 use super::walk::Walk;
 use crate::config::Config;
@@ -24,22 +22,15 @@ pub(super) struct Went {
     pub(super) empty: u64,
 }
 
-/// One line of the output.
-#[derive(Serialize)]
-struct Answered<'a> {
-    user: &'a Value,
-    list: &'a [Id],
-}
-
 /// Reads the stream from `input` and writes an answer to `output` for each line that asks.
 pub(super) fn run(config: &Config, mut lists: ListMaker, input: &Path, output: &Path) -> anyhow::Result<Went> {
     let (mut reader, out) = open(input, output)?;
-    let (mut out, mut line) = (BufWriter::new(out), String::new());
+    let (mut out, mut line) = (BufWriter::new(out), Vec::new());
     let named = || format!("{} cannot be written", output.display());
     let mut stream = Stream { walk: Walk::new(config), whole: HashSet::new(), went: Went::default() };
     loop {
         line.clear();
-        let read = reader.by_ref().take(LINE_BYTES_MAX).read_line(&mut line);
+        let read = reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line);
         if read.with_context(|| format!("{} cannot be read", input.display()))? == 0 {
             break;
         }
@@ -47,15 +38,21 @@ pub(super) fn run(config: &Config, mut lists: ListMaker, input: &Path, output: &
         if line.len() as u64 == LINE_BYTES_MAX {
             bail!("line {} of {} is longer than {LINE_BYTES_MAX} bytes", stream.went.lines, input.display());
         }
-        if line.trim().is_empty() {
-            continue;
-        }
-        let answered = Line::parse(&line).map_err(anyhow::Error::from).and_then(|line| stream.line(&line, &mut lists));
+        let answered = read_line(&line).map_err(anyhow::Error::from).and_then(|line| match line {
+            Some(line) => stream.line(&line, &mut lists),
+            None => Ok(String::new()),
+        });
         let text = answered.with_context(|| format!("line {} of {}", stream.went.lines, input.display()))?;
         out.write_all(text.as_bytes()).with_context(named)?;
     }
     out.flush().with_context(named)?;
     Ok(stream.went)
+}
+
+/// Reads a line; nothing if it is blank.
+fn read_line(line: &[u8]) -> Result<Option<Line>, BadLine> {
+    let line = std::str::from_utf8(line)?;
+    if line.trim().is_empty() { Ok(None) } else { Line::parse(line).map(Some) }
 }
 
 /// Opens the input, and creates the output once the input can be read.
@@ -101,14 +98,15 @@ impl Stream {
         }
     }
 
-    fn answer(&mut self, key: &Value, user: &Id, lists: &mut ListMaker) -> anyhow::Result<String> {
+    /// The answer, with the key as it was written.
+    fn answer(&mut self, key: &str, user: &Id, lists: &mut ListMaker) -> anyhow::Result<String> {
         let (now, user) = (self.walk.clock(), self.walk.dictionary().find_user(&user.text()));
         let reader = self.walk.reader();
         lists.train(reader, now)?;
         let list: Vec<Id> = lists.list(reader, user).into_iter().filter_map(|product| self.id(product)).collect();
         self.went.asks += 1;
         self.went.empty += u64::from(list.is_empty());
-        Ok(serde_json::to_string(&Answered { user: key, list: &list })? + "\n")
+        Ok(format!("{{\"user\":{key},\"list\":{}}}\n", serde_json::to_string(&list)?))
     }
 
     fn id(&self, product: ProductKey) -> Option<Id> {

@@ -92,8 +92,11 @@ impl Walk {
             }
             Line::Order { user, product, at, order } => {
                 self.clock = before.max(*at);
-                let order = self.dictionary.order(&order.text());
-                let row = OrderRow::counting(order, self.dictionary.user(&user.text()), ticks(*at));
+                let (id, user) = (order.text(), user.text());
+                // As in `orders.csv`: the lines of an order that agree on who ordered and when count together.
+                let facts = self.dictionary.row([user.as_bytes(), &at.to_le_bytes()]);
+                let order = self.dictionary.order(&id).of_lines(facts);
+                let row = OrderRow::counting(order, self.dictionary.user(&user), ticks(*at));
                 Record::Order(row, self.dictionary.product(&product.text())?, self.orders.insert(order))
             }
             Line::Category { product, category } => {
