@@ -6,7 +6,6 @@ use std::marker::PhantomData;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::time::{Diff, Millis};
-use events::TimeBounds;
 
 use super::batch::InputChanges;
 use super::context::FilesContext;
@@ -45,16 +44,12 @@ pub(super) struct RowContext<'a> {
     pub(super) dictionary: &'a Dictionary,
     /// The present: orders that are kept no longer by then do not count. In a replay it is the first step.
     pub(super) now: Millis,
-    /// The latest time that a row may have. In a replay each step has its own present, so that any time is accepted.
-    pub(super) latest: Millis,
     pub(super) kept_ms: Millis,
 }
 
 impl<'a> RowContext<'a> {
     pub(super) fn now(context: &'a FilesContext) -> Self {
-        let now = context.now();
-        let latest = now.saturating_add(TimeBounds::FUTURE_MAX_DEFAULT);
-        RowContext { dictionary: &context.dictionary, now, latest, kept_ms: context.kept_ms }
+        RowContext { dictionary: &context.dictionary, now: context.now(), kept_ms: context.kept_ms }
     }
 }
 
