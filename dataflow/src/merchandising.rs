@@ -24,7 +24,7 @@ use crate::time::{Millis, Time};
 use crate::trace::arranged::{PlainColumn, Storable};
 
 pub use id_text::IdText;
-pub use list_rules::{Arranged, Arrangement, ListRules, Move, Moved, Shelf};
+pub use list_rules::{Arranged, Arrangement, ListRules, Move, Moved, ProductFacts};
 pub use rule_set::{Idle, RuleSet};
 pub use rule_text::{RuleFault, RuleKind, RuleText};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
 use dataflow::index_reader::WideView;
-use dataflow::merchandising::{Arrangement, MerchList, Shelf};
+use dataflow::merchandising::{Arrangement, MerchList, ProductFacts};
 use dataflow::rules::Rules;
 
 use crate::settings::Fill;
@@ -72,7 +72,7 @@ impl Chain {
         let whole = self.whole(asked.size);
         let arrangement = match view.list_rules(MerchList::ForYou) {
             None => Arrangement::unchanged(find(whole)),
-            Some(rules) => rules.fill(whole, find, |row| row.product, &AskedShelf { view, asked }),
+            Some(rules) => rules.fill(whole, find, |row| row.product, &AskedProducts { view, asked }),
         };
         arrangement.shown(asked.size, self.items_min)
     }
@@ -163,12 +163,12 @@ impl Chain {
 }
 
 /// The products that pins may add to a list.
-struct AskedShelf<'a> {
+struct AskedProducts<'a> {
     view: &'a WideView<'a>,
     asked: &'a Asked<'a>,
 }
 
-impl Shelf for AskedShelf<'_> {
+impl ProductFacts for AskedProducts<'_> {
     fn may_pin(&self, product: ProductKey) -> bool {
         !self.asked.exclude.contains(&product)
             && self.asked.is_of_category(self.view, product)

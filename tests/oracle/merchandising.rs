@@ -165,12 +165,13 @@ impl Ruling {
         let mut pins: BTreeMap<u8, ProductKey> = BTreeMap::new();
         for action in &self.0 {
             let Action::Pin(product, on, position) = *action else { continue };
-            let product = world.products[product];
-            if is_about(on) && !pins.contains_key(&position) && !pins.values().any(|pinned| *pinned == product) {
+            let (product, is_itself) = (world.products[product], list == On::SimilarTo(product));
+            let is_free = !pins.contains_key(&position) && !pins.values().any(|pinned| *pinned == product);
+            // A product is not similar to itself.
+            if is_about(on) && !is_itself && is_free && may_pin(product) {
                 pins.insert(position, product);
             }
         }
-        pins.retain(|_, product| may_pin(*product));
         let buried: BTreeSet<ProductKey> = self
             .0
             .iter()

@@ -1047,7 +1047,7 @@ class RuleWritten(TypedDict):
 class RulesStatus(TypedDict):
     """The merchandising rules."""
 
-    # How many of them are within their time.
+    # How many of them are effective, as `GET /v1/rules` says.
     effective: int
     # Best-seller lists that have no product, of those that the rules are about: `bestsellers`, or `category:` and
     # the id. At most 50.

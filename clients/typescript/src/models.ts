@@ -866,7 +866,7 @@ export interface RuleWritten {
 
 /** The merchandising rules. */
 export interface RulesStatus {
-  /** How many of them are within their time. */
+  /** How many of them are effective, as `GET /v1/rules` says. */
   effective: number;
   /**
    * Best-seller lists that have no product, of those that the rules are about: `bestsellers`, or `category:` and

@@ -1,5 +1,6 @@
 //! Merchandising rules as readers apply them: the one place from which answers, exports and replays get them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -7,7 +8,9 @@ use arc_swap::ArcSwapOption;
 use super::ReadView;
 use crate::graph::{List, PinnedSellers, ProductCategories, RuleBook};
 use crate::ids::{CategoryKey, ProductKey};
-use crate::merchandising::{Arranged, Arrangement, ListRules, MerchList, MerchRule, Move, RuleId, RuleSet, Shelf};
+use crate::merchandising::{
+    Arranged, Arrangement, Idle, ListRules, MerchList, MerchRule, Move, ProductFacts, RuleId, RuleSet,
+};
 use crate::publish::{Snapshot, rows};
 use crate::rules::ListSet;
 use crate::time::{Diff, Time};
@@ -93,6 +96,21 @@ impl ReadView<'_> {
         self.rules().may_list(&rows) && self.rule_set().is_none_or(|set| !set.is_off_lists(product))
     }
 
+    /// The effective pins that do nothing, and why.
+    #[must_use]
+    pub fn idle_pins(&self) -> BTreeMap<RuleId, Idle> {
+        self.rule_set().map(|set| set.idle_pins(|product| self.kept_off(product))).unwrap_or_default()
+    }
+
+    /// Why the catalogue keeps a product off all lists, if it does.
+    fn kept_off(&self, product: ProductKey) -> Option<Idle> {
+        let mut rows = Vec::new();
+        self.rows::<ProductCategories>(&product, &mut rows);
+        let is_unavailable = rows.iter().any(|(category, _)| *category == CategoryKey::UNAVAILABLE);
+        let why = if is_unavailable { Idle::Unavailable } else { Idle::Deleted };
+        (!self.rules().may_list(&rows)).then_some(why)
+    }
+
     /// The distinct buyers in the window of a product that is pinned somewhere.
     #[must_use]
     pub fn buyers_of_pinned(&self, product: ProductKey) -> u64 {
@@ -114,7 +132,7 @@ impl ReadView<'_> {
         let whole = size.max(self.rules().items_min);
         let arrangement = match self.list_rules(list) {
             None => Arrangement::unchanged(find(whole)),
-            Some(rules) => rules.fill(whole, find, product, self),
+            Some(rules) => rules.fill(whole, find, product, &ProductsFor { view: self, list }),
         };
         arrangement.shown(size, self.rules().items_min)
     }
@@ -132,7 +150,24 @@ impl ReadView<'_> {
     }
 }
 
-impl Shelf for ReadView<'_> {
+/// The products that pins may add to a list that is made when it is asked for.
+struct ProductsFor<'a> {
+    view: &'a ReadView<'a>,
+    list: MerchList,
+}
+
+impl ProductFacts for ProductsFor<'_> {
+    fn may_pin(&self, product: ProductKey) -> bool {
+        // A product is not similar to itself.
+        self.list != MerchList::SimilarTo(product) && self.view.may_pin(product)
+    }
+
+    fn is_of(&self, product: ProductKey, category: CategoryKey) -> bool {
+        self.view.is_of(product, category)
+    }
+}
+
+impl ProductFacts for ReadView<'_> {
     fn may_pin(&self, product: ProductKey) -> bool {
         self.may_show(product)
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::RuleId;
+use super::{Idle, RuleId};
 use crate::ids::{CategoryKey, ProductKey};
 use crate::rules::Rules;
 
@@ -16,7 +16,7 @@ use crate::rules::Rules;
 const LOOK_MAX: usize = 4096;
 
 /// What must be known of products to arrange a list.
-pub trait Shelf {
+pub trait ProductFacts {
     /// Whether a pin may put the product into the list.
     fn may_pin(&self, product: ProductKey) -> bool;
 
@@ -31,6 +31,16 @@ pub(super) struct Pin {
     pub(super) product: ProductKey,
     /// Counted from 1.
     pub(super) position: u8,
+    /// Whether its rule names the list, and not all lists of similar products.
+    pub(super) is_own: bool,
+}
+
+impl Pin {
+    /// Why it does not stand beside these pins, if it does not: each position and each product is pinned once.
+    pub(super) fn lost_to(&self, standing: &[&Pin]) -> Option<Idle> {
+        let taken = standing.iter().find(|pin| pin.position == self.position).map(|pin| Idle::Position(pin.rule));
+        taken.or_else(|| standing.iter().find(|pin| pin.product == self.product).map(|pin| Idle::Product(pin.rule)))
+    }
 }
 
 /// The most products of a category in a list.
@@ -44,7 +54,7 @@ pub(super) struct Cap {
 /// The effective pins, buries and caps of one list.
 #[derive(Debug, Default)]
 pub struct ListRules {
-    /// By position; each position and each product once.
+    /// In the order of their ids, contradicting ones included: which of them stand depends on their products.
     pub(super) pins: Vec<Pin>,
     pub(super) buried: HashMap<ProductKey, RuleId, RandomState>,
     pub(super) caps: Vec<Cap>,
@@ -121,9 +131,9 @@ impl ListRules {
         rows: Vec<R>,
         size: usize,
         product: impl Fn(&R) -> ProductKey,
-        shelf: &impl Shelf,
+        facts: &impl ProductFacts,
     ) -> Arrangement<R> {
-        self.arrange_first(rows, size, product, shelf).0
+        self.arrange_first(rows, size, product, facts).0
     }
 
     /// The same, and whether the list stays like this if more rows follow `rows`.
@@ -132,11 +142,10 @@ impl ListRules {
         rows: Vec<R>,
         size: usize,
         product: impl Fn(&R) -> ProductKey,
-        shelf: &impl Shelf,
+        facts: &impl ProductFacts,
     ) -> (Arrangement<R>, bool) {
         let mut moves = Vec::new();
-        let mut pins: Vec<(&Pin, Option<R>)> =
-            self.pins.iter().filter(|pin| shelf.may_pin(pin.product)).map(|pin| (pin, None)).collect();
+        let mut pins: Vec<(&Pin, Option<R>)> = self.standing(facts).into_iter().map(|pin| (pin, None)).collect();
         let (mut own, mut buried) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in rows {
             let of = product(&row);
@@ -150,7 +159,7 @@ impl ListRules {
             }
         }
         own.append(&mut buried);
-        self.cap(&mut own, &pins, &product, shelf, &mut moves);
+        self.cap(&mut own, &pins, &product, facts, &mut moves);
         // Rows that follow come before the buried ones, and let a pin stand at its position.
         let in_front = own.iter().take_while(|row| !self.buried.contains_key(&product(row))).count();
         let pinned = pins.iter().filter(|(pin, _)| usize::from(pin.position) <= size).count();
@@ -167,24 +176,36 @@ impl ListRules {
         (Arrangement { rows, moves }, is_final)
     }
 
+    /// The pins that stand, by position: of contradicting ones, the first whose product may be pinned.
+    fn standing(&self, facts: &impl ProductFacts) -> Vec<&Pin> {
+        let mut standing: Vec<&Pin> = Vec::new();
+        for pin in &self.pins {
+            if pin.lost_to(&standing).is_none() && facts.may_pin(pin.product) {
+                standing.push(pin);
+            }
+        }
+        standing.sort_unstable_by_key(|pin| pin.position);
+        standing
+    }
+
     /// Takes rows out of which there are enough. Pinned products count first, and stay.
     fn cap<R>(
         &self,
         rows: &mut Vec<R>,
         pins: &[(&Pin, Option<R>)],
         product: impl Fn(&R) -> ProductKey,
-        shelf: &impl Shelf,
+        facts: &impl ProductFacts,
         moves: &mut Vec<Move>,
     ) {
         if self.caps.is_empty() {
             return;
         }
-        let pinned = |cap: &Cap| pins.iter().filter(|(pin, _)| shelf.is_of(pin.product, cap.category)).count();
+        let pinned = |cap: &Cap| pins.iter().filter(|(pin, _)| facts.is_of(pin.product, cap.category)).count();
         let mut counted: Vec<(&Cap, usize)> = self.caps.iter().map(|cap| (cap, pinned(cap))).collect();
         rows.retain(|row| {
             let of = product(row);
             let mut of_row: Vec<&mut (&Cap, usize)> =
-                counted.iter_mut().filter(|(cap, _)| shelf.is_of(of, cap.category)).collect();
+                counted.iter_mut().filter(|(cap, _)| facts.is_of(of, cap.category)).collect();
             let full = of_row.iter().find(|(cap, count)| *count >= usize::from(cap.most)).map(|(cap, _)| cap.rule);
             match full {
                 Some(rule) => moves.push(Move { rule, product: of, moved: Moved::Capped }),
@@ -201,13 +222,13 @@ impl ListRules {
         size: usize,
         mut find: impl FnMut(usize) -> Vec<R>,
         product: impl Fn(&R) -> ProductKey,
-        shelf: &impl Shelf,
+        facts: &impl ProductFacts,
     ) -> Arrangement<R> {
         let mut wanted = size + self.buried.len() + self.pins.len();
         loop {
             let rows = find(wanted);
             let is_all = rows.len() < wanted || self.caps.is_empty() || wanted >= LOOK_MAX;
-            let (arrangement, is_final) = self.arrange_first(rows, size, &product, shelf);
+            let (arrangement, is_final) = self.arrange_first(rows, size, &product, facts);
             if is_all || is_final {
                 return arrangement;
             }
@@ -218,9 +239,7 @@ impl ListRules {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::collection::{btree_map, btree_set};
+    use proptest::collection::{btree_set, vec};
     use proptest::prelude::*;
 
     use super::*;
@@ -233,13 +252,19 @@ mod tests {
         odd: CategoryKey,
     }
 
-    impl Shelf for Plain {
+    impl ProductFacts for Plain {
         fn may_pin(&self, product: ProductKey) -> bool {
             product != self.keys[9]
         }
 
         fn is_of(&self, product: ProductKey, category: CategoryKey) -> bool {
             category == self.odd && self.keys.iter().position(|key| *key == product).unwrap() % 2 == 1
+        }
+    }
+
+    impl Plain {
+        fn pin(&self, product: usize, position: u8) -> Pin {
+            Pin { rule: rule("p"), product: self.keys[product], position, is_own: true }
         }
     }
 
@@ -253,9 +278,9 @@ mod tests {
         RuleId::of(text).unwrap()
     }
 
-    fn arranged(shelf: &Plain, rules: &ListRules, rows: &[usize], size: usize) -> Vec<(usize, bool)> {
-        let arrangement = rules.arrange(rows.to_vec(), size, |number| shelf.keys[*number], shelf);
-        let number = |product| shelf.keys.iter().position(|key| *key == product).unwrap();
+    fn arranged(facts: &Plain, rules: &ListRules, rows: &[usize], size: usize) -> Vec<(usize, bool)> {
+        let arrangement = rules.arrange(rows.to_vec(), size, |number| facts.keys[*number], facts);
+        let number = |product| facts.keys.iter().position(|key| *key == product).unwrap();
         let row = |row| match row {
             Arranged::Own(own) => (own, false),
             Arranged::Pinned(product) => (number(product), true),
@@ -269,60 +294,73 @@ mod tests {
 
     #[test]
     fn pins_stand_where_they_are_told_and_the_others_keep_their_order() {
-        let shelf = plain();
-        let pin = |product: usize, position| Pin { rule: rule("r"), product: shelf.keys[product], position };
-        let rules = ListRules { pins: vec![pin(4, 1), pin(9, 2), pin(7, 3), pin(8, 6)], ..ListRules::default() };
+        let facts = plain();
+        let pin = |product, position| facts.pin(product, position);
+        let rules = ListRules { pins: vec![pin(8, 6), pin(4, 1), pin(9, 2), pin(7, 3)], ..ListRules::default() };
         assert_eq!(
-            arranged(&shelf, &rules, &[1, 2, 3, 4, 5], 10),
+            arranged(&facts, &rules, &[1, 2, 3, 4, 5], 10),
             [(4, false), (1, false), (7, true), (2, false), (3, false), (8, true), (5, false)]
         );
-        assert_eq!(numbers(&arranged(&shelf, &rules, &[1, 2, 3, 4, 5], 3)), [4, 1, 7]);
-        assert_eq!(numbers(&arranged(&shelf, &rules, &[], 3)), [4, 7, 8], "the end of a short list");
+        assert_eq!(numbers(&arranged(&facts, &rules, &[1, 2, 3, 4, 5], 3)), [4, 1, 7]);
+        assert_eq!(numbers(&arranged(&facts, &rules, &[], 3)), [4, 7, 8], "the end of a short list");
+    }
+
+    #[test]
+    fn a_pin_that_cannot_stand_leaves_its_position_and_product_to_the_next_one() {
+        let facts = plain();
+        let ruled = |pins: &[(usize, u8)]| {
+            let pins = pins.iter().map(|(product, position)| facts.pin(*product, *position)).collect();
+            let rules = ListRules { pins, ..ListRules::default() };
+            numbers(&arranged(&facts, &rules, &[1, 2, 3], 10))
+        };
+        assert_eq!(ruled(&[(9, 1), (7, 1), (8, 1)]), [7, 1, 2, 3], "9 may not be pinned");
+        assert_eq!(ruled(&[(7, 1), (8, 1), (8, 2)]), [7, 8, 1, 2, 3], "8 lost its first position");
+        assert_eq!(ruled(&[(7, 2), (7, 1), (8, 1)]), [8, 7, 1, 2, 3], "7 has its place");
     }
 
     #[test]
     fn buried_products_come_last_and_caps_let_the_next_ones_move_up() {
-        let shelf = plain();
-        let buried = HashMap::from_iter([(shelf.keys[1], rule("b"))]);
-        let caps = vec![Cap { rule: rule("c"), category: shelf.odd, most: 2 }];
+        let facts = plain();
+        let buried = HashMap::from_iter([(facts.keys[1], rule("b"))]);
+        let caps = vec![Cap { rule: rule("c"), category: facts.odd, most: 2 }];
         let rules = ListRules { buried, caps, ..ListRules::default() };
-        assert_eq!(numbers(&arranged(&shelf, &rules, &[1, 2, 3, 4, 5, 6, 7], 10)), [2, 3, 4, 5, 6]);
-        let none = ListRules { caps: vec![Cap { rule: rule("c"), category: shelf.odd, most: 0 }], ..rules };
+        assert_eq!(numbers(&arranged(&facts, &rules, &[1, 2, 3, 4, 5, 6, 7], 10)), [2, 3, 4, 5, 6]);
+        let none = ListRules { caps: vec![Cap { rule: rule("c"), category: facts.odd, most: 0 }], ..rules };
         let mut asked = Vec::new();
         let find = |wanted: usize| {
             asked.push(wanted);
             [1, 3, 5, 7, 2, 4].into_iter().take(wanted).collect::<Vec<usize>>()
         };
-        let filled = none.fill(1, find, |number| shelf.keys[*number], &shelf);
+        let filled = none.fill(1, find, |number| facts.keys[*number], &facts);
         assert_eq!(filled.rows, [Arranged::Own(2)]);
         assert_eq!(asked, [2, 4, 8], "until there is a row, or there are no more");
     }
 
     /// The first products of a list that is filled under these rules.
-    fn filled(shelf: &Plain, rules: &ListRules, rows: &[usize], size: usize) -> Vec<ProductKey> {
+    fn filled(facts: &Plain, rules: &ListRules, rows: &[usize], size: usize) -> Vec<ProductKey> {
         let find = |wanted: usize| rows.iter().copied().take(wanted).collect();
-        let filled = rules.fill(size, find, |number| shelf.keys[*number], shelf);
-        filled.rows.into_iter().map(|row| row_product(shelf, &row)).collect()
+        let filled = rules.fill(size, find, |number| facts.keys[*number], facts);
+        filled.rows.into_iter().map(|row| row_product(facts, &row)).collect()
     }
 
-    fn row_product(shelf: &Plain, row: &Arranged<usize>) -> ProductKey {
+    fn row_product(facts: &Plain, row: &Arranged<usize>) -> ProductKey {
         match row {
-            Arranged::Own(number) => shelf.keys[*number],
+            Arranged::Own(number) => facts.keys[*number],
             Arranged::Pinned(product) => *product,
         }
     }
 
     #[test]
     fn rows_are_read_until_neither_a_pin_nor_a_buried_product_stands_in_the_place_of_a_later_row() {
-        let shelf = plain();
-        let caps = vec![Cap { rule: rule("c"), category: shelf.odd, most: 0 }];
-        let pins = vec![Pin { rule: rule("p"), product: shelf.keys[8], position: 4 }];
+        let facts = plain();
+        let caps = vec![Cap { rule: rule("c"), category: facts.odd, most: 0 }];
+        let pins = vec![facts.pin(8, 4)];
         let pinned = ListRules { pins, caps: caps.clone(), ..ListRules::default() };
-        let keys = |numbers: [usize; 3]| numbers.map(|number| shelf.keys[number]);
-        assert_eq!(filled(&shelf, &pinned, &[1, 2, 4, 8, 6], 3), keys([2, 4, 6]));
-        let buried = HashMap::from_iter([(shelf.keys[2], rule("b"))]);
+        let keys = |numbers: [usize; 3]| numbers.map(|number| facts.keys[number]);
+        assert_eq!(filled(&facts, &pinned, &[1, 2, 4, 8, 6], 3), keys([2, 4, 6]));
+        let buried = HashMap::from_iter([(facts.keys[2], rule("b"))]);
         let buried = ListRules { buried, caps, ..ListRules::default() };
-        assert_eq!(filled(&shelf, &buried, &[2, 1, 4, 6, 8], 3), keys([4, 6, 8]));
+        assert_eq!(filled(&facts, &buried, &[2, 1, 4, 6, 8], 3), keys([4, 6, 8]));
     }
 
     proptest! {
@@ -332,26 +370,20 @@ mod tests {
         fn a_list_that_is_filled_is_the_beginning_of_the_whole_list(
             rows in Just((0..9).collect::<Vec<usize>>()).prop_shuffle(),
             length in 0..10usize,
-            pins in btree_map(1..8u8, 0..10usize, 0..4),
+            pins in vec((0..10usize, 1..8u8), 0..4),
             buried in btree_set(0..9usize, 0..4),
             most in prop::option::of(0..4u8),
             size in 1..6usize,
         ) {
-            let shelf = plain();
-            // Each product is pinned once.
-            let pins: BTreeMap<usize, u8> = pins.into_iter().map(|(position, product)| (product, position)).collect();
-            let pin = |(product, position): (&usize, &u8)| Pin {
-                rule: rule("p"), product: shelf.keys[*product], position: *position,
-            };
-            let mut pins: Vec<Pin> = pins.iter().map(pin).collect();
-            pins.sort_by_key(|pin| pin.position);
-            let buried = buried.into_iter().map(|product| (shelf.keys[product], rule("b"))).collect();
-            let caps = most.map(|most| Cap { rule: rule("c"), category: shelf.odd, most }).into_iter().collect();
+            let facts = plain();
+            let pins = pins.into_iter().map(|(product, position)| facts.pin(product, position)).collect();
+            let buried = buried.into_iter().map(|product| (facts.keys[product], rule("b"))).collect();
+            let caps = most.map(|most| Cap { rule: rule("c"), category: facts.odd, most }).into_iter().collect();
             let rules = ListRules { pins, buried, caps };
             let rows = &rows[..length.min(9)];
-            let whole = rules.arrange(rows.to_vec(), 100, |number| shelf.keys[*number], &shelf);
-            let whole: Vec<ProductKey> = whole.rows.iter().map(|row| row_product(&shelf, row)).take(size).collect();
-            prop_assert_eq!(filled(&shelf, &rules, rows, size), whole);
+            let whole = rules.arrange(rows.to_vec(), 100, |number| facts.keys[*number], &facts);
+            let whole: Vec<ProductKey> = whole.rows.iter().map(|row| row_product(&facts, row)).take(size).collect();
+            prop_assert_eq!(filled(&facts, &rules, rows, size), whole);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! [`RuleSet`]: all rules as of one time, ready to be applied.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 
@@ -19,8 +19,7 @@ pub struct RuleSet {
     /// Products that histories leave out too.
     off_histories: ByProduct,
     lists: BTreeMap<MerchList, ListRules>,
-    idle: BTreeMap<RuleId, Idle>,
-    effective: usize,
+    has_rules: bool,
     /// The next time at which a rule begins or ends.
     next_edge: Time,
 }
@@ -38,6 +37,12 @@ pub enum Idle {
     Product(RuleId),
     /// This rule hides the product.
     Hidden(RuleId),
+    /// The product cannot be bought.
+    Unavailable,
+    /// The product counts as deleted from the catalogue.
+    Deleted,
+    /// The list is that of the product itself.
+    Itself,
 }
 
 impl RuleSet {
@@ -49,10 +54,9 @@ impl RuleSet {
             let edges = [rule.from, rule.until].into_iter().filter(|edge| *edge > as_of);
             set.next_edge = edges.chain([set.next_edge]).min().unwrap_or(Time::MAX);
             if !rule.is_effective(as_of) {
-                set.idle.insert(*id, if rule.from > as_of { Idle::NotYet } else { Idle::Over });
                 continue;
             }
-            set.effective += 1;
+            set.has_rules = true;
             match rule.action {
                 MerchAction::Hide(product) => {
                     set.off_lists.entry(product).or_insert(*id);
@@ -68,11 +72,7 @@ impl RuleSet {
         }
         let effective: Vec<&(RuleId, MerchRule)> = rules.iter().filter(|(_, rule)| rule.is_effective(as_of)).collect();
         for (list, of_list) in &mut set.lists {
-            effective.iter().for_each(|(id, rule)| of_list.add(*id, rule.action, *list, &mut set.idle));
-            of_list.pins.sort_unstable_by_key(|pin| pin.position);
-            for pin in &of_list.pins {
-                set.off_lists.get(&pin.product).map(|hide| set.idle.insert(pin.rule, Idle::Hidden(*hide)));
-            }
+            effective.iter().for_each(|(id, rule)| of_list.add(*id, rule.action, *list));
         }
         set
     }
@@ -80,13 +80,7 @@ impl RuleSet {
     /// Whether no rule is effective.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.effective == 0
-    }
-
-    /// The number of effective rules, those included that do nothing because another rule contradicts them.
-    #[must_use]
-    pub fn effective(&self) -> usize {
-        self.effective
+        !self.has_rules
     }
 
     /// The next time at which a rule begins or ends.
@@ -126,28 +120,40 @@ impl RuleSet {
         self.lists.keys().copied()
     }
 
-    /// Why a rule does nothing, if it does nothing.
-    #[must_use]
-    pub fn idle(&self, rule: RuleId) -> Option<Idle> {
-        self.idle.get(&rule).copied()
+    /// The effective pins that do nothing, and why. `kept_off` returns why the catalogue keeps a product off all lists, if it
+    /// does.
+    pub fn idle_pins(&self, kept_off: impl Fn(ProductKey) -> Option<Idle>) -> BTreeMap<RuleId, Idle> {
+        let hidden = |product| self.off_lists.get(product).map(|hide| Idle::Hidden(*hide));
+        let products: BTreeSet<ProductKey> =
+            self.lists.values().flat_map(|list| &list.pins).map(|pin| pin.product).collect();
+        let kept_off: BTreeMap<ProductKey, Idle> = products
+            .iter()
+            .filter_map(|product| Some((*product, hidden(product).or_else(|| kept_off(*product))?)))
+            .collect();
+        let mut idle = BTreeMap::new();
+        for (list, of_list) in &self.lists {
+            let mut standing = Vec::new();
+            for pin in &of_list.pins {
+                let itself = (*list == MerchList::SimilarTo(pin.product)).then_some(Idle::Itself);
+                match itself.or_else(|| kept_off.get(&pin.product).copied()).or_else(|| pin.lost_to(&standing)) {
+                    None => standing.push(pin),
+                    // A rule about all lists of similar products may lose in one of them and stand in the others.
+                    Some(why) if pin.is_own => drop(idle.insert(pin.rule, why)),
+                    Some(_) => {}
+                }
+            }
+        }
+        idle
     }
 }
 
 impl ListRules {
-    /// Adds a rule of this list. Of contradicting pins, the one that was added first stays.
-    fn add(&mut self, rule: RuleId, action: MerchAction, own: MerchList, idle: &mut BTreeMap<RuleId, Idle>) {
+    /// Adds a rule, if it is of this list.
+    fn add(&mut self, rule: RuleId, action: MerchAction, own: MerchList) {
         let is_about = |list| list == own || (list == MerchList::Similar && matches!(own, MerchList::SimilarTo(_)));
         match action {
             MerchAction::Pin(product, list, position) if is_about(list) => {
-                let taken = self.pins.iter().find(|pin| pin.position == position);
-                let again = self.pins.iter().find(|pin| pin.product == product);
-                let lost = taken.map(|pin| Idle::Position(pin.rule)).or(again.map(|pin| Idle::Product(pin.rule)));
-                match lost {
-                    // A rule about all lists of similar products may lose in one of them and stand in the others.
-                    Some(lost) if list == own => drop(idle.insert(rule, lost)),
-                    Some(_) => {}
-                    None => self.pins.push(Pin { rule, product, position }),
-                }
+                self.pins.push(Pin { rule, product, position, is_own: list == own });
             }
             MerchAction::Bury(product, list) if is_about(list) => {
                 self.buried.entry(product).or_insert(rule);
@@ -181,17 +187,43 @@ mod tests {
             (id("e"), always(MerchAction::Hide(mug))),
             (id("f"), always(pin(mug, 3))),
         ];
-        let early = RuleSet::new(&rules, 9);
-        let idle = ["a", "b", "c", "d", "e", "f"].map(|rule| early.idle(id(rule)));
-        let [b, e] = ["b", "e"].map(id);
-        let expected =
-            [Some(Idle::NotYet), None, Some(Idle::Position(b)), Some(Idle::Product(b)), None, Some(Idle::Hidden(e))];
-        assert_eq!((idle, early.next_edge(), early.effective()), (expected, 10, 5));
-        let later = RuleSet::new(&rules, 10);
-        assert_eq!(later.idle(id("b")), Some(Idle::Position(id("a"))));
-        assert_eq!(later.idle(id("c")), Some(Idle::Position(id("a"))));
-        assert_eq!((later.idle(id("d")), later.next_edge()), (None, 20), "the lamp is not pinned elsewhere now");
+        let idle = |as_of| Vec::from_iter(RuleSet::new(&rules, as_of).idle_pins(|_| None));
+        let [a, b, c, d, e, f] = ["a", "b", "c", "d", "e", "f"].map(id);
+        let (lost, hidden) = ([(c, Idle::Position(b)), (d, Idle::Product(b))], Idle::Hidden(e));
+        assert_eq!(idle(9), [lost.as_slice(), &[(f, hidden)]].concat());
+        assert_eq!(idle(10), [[(a, hidden)].as_slice(), &lost, &[(f, hidden)]].concat(), "a keeps no position");
+        assert_eq!(idle(20), [(a, hidden), lost[0], (f, hidden)], "d is over");
+        let [early, later] = [9, 10].map(|as_of| RuleSet::new(&rules, as_of));
+        assert_eq!((early.next_edge(), later.next_edge()), (10, 20));
         assert!(later.is_off_lists(mug) && later.is_off_histories(mug) && !later.is_off_lists(lamp));
-        assert_eq!(RuleSet::new(&rules, 20).idle(id("d")), Some(Idle::Over));
+    }
+
+    #[test]
+    fn a_pin_whose_product_cannot_be_shown_does_nothing_and_leaves_its_position() {
+        let dictionary = Dictionary::new(Ids::new([3; 16]));
+        let [lamp, chair, mug] = ["lamp", "chair", "mug"].map(|id| dictionary.product(id).unwrap());
+        let id = |text| RuleId::of(text).unwrap();
+        let pin = |rule, product, list, position| {
+            let action = MerchAction::Pin(product, list, position);
+            (id(rule), MerchRule { action, from: 0, until: Millis::MAX, scope: RuleScope::Both })
+        };
+        let similar = MerchList::SimilarTo(lamp);
+        let rules = [
+            pin("a", lamp, MerchList::BestSellers, 1),
+            pin("b", chair, MerchList::BestSellers, 1),
+            pin("c", mug, MerchList::BestSellers, 1),
+            pin("d", lamp, similar, 1),
+            pin("e", mug, similar, 1),
+            pin("f", mug, MerchList::Similar, 2),
+        ];
+        let set = RuleSet::new(&rules, 0);
+        let why = |product| {
+            let unavailable = (product == lamp).then_some(Idle::Unavailable);
+            unavailable.or((product == chair).then_some(Idle::Deleted))
+        };
+        let expected = [(id("a"), Idle::Unavailable), (id("b"), Idle::Deleted), (id("d"), Idle::Itself)];
+        assert_eq!(Vec::from_iter(set.idle_pins(why)), expected, "f loses in one list of similar products only");
+        let contradicted = [(id("b"), Idle::Position(id("a"))), (id("c"), Idle::Position(id("a")))];
+        assert_eq!(Vec::from_iter(set.idle_pins(|_| None)), [contradicted.as_slice(), &expected[2..]].concat());
     }
 }

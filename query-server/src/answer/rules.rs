@@ -1,7 +1,9 @@
 //! Merchandising rules as people write and read them.
 
+use std::collections::BTreeMap;
+
 use dataflow::dictionary::Dictionary;
-use dataflow::merchandising::{Idle, MerchRule, RULES_MAX, RuleId, RuleScope, RuleSet, RuleText};
+use dataflow::merchandising::{Idle, MerchRule, RULES_MAX, RuleId, RuleScope, RuleText};
 use dataflow::time::{Millis, Time};
 use hyper::Response;
 use serde::Serialize;
@@ -106,34 +108,38 @@ pub(crate) struct RuleList {
     as_of: String,
 }
 
-/// The effective rules as of a time; `None` if no rule is effective.
-#[derive(Clone, Copy)]
-pub(crate) struct RuleSets<'a> {
+/// The effective pins that do nothing as of a time, and why.
+pub(crate) struct IdlePins {
     pub(crate) as_of: Time,
     /// Those of the lists of the shop.
-    pub(crate) live: Option<&'a RuleSet>,
+    pub(crate) live: BTreeMap<RuleId, Idle>,
     /// Those of the lists of the shadow; `None` if these are not kept.
-    pub(crate) shadow: Option<Option<&'a RuleSet>>,
+    pub(crate) shadow: Option<BTreeMap<RuleId, Idle>>,
+}
+
+impl IdlePins {
+    /// Why a rule does nothing, if it does nothing. A rule for both sets is effective if it is for the shop's lists.
+    pub(crate) fn reason(&self, id: RuleId, rule: &MerchRule) -> Option<String> {
+        let pins = match (rule.scope, &self.shadow) {
+            (RuleScope::Shadow, None) => return Some("the shadow is off".to_owned()),
+            (RuleScope::Shadow, Some(shadow)) => shadow,
+            _ => &self.live,
+        };
+        let out_of_time = if rule.from > self.as_of { Idle::NotYet } else { Idle::Over };
+        let out_of_time = (!rule.is_effective(self.as_of)).then_some(out_of_time);
+        out_of_time.or_else(|| pins.get(&id).copied()).map(reason)
+    }
 }
 
 impl RuleEntry {
-    /// A rule as of the time of the rule sets. A rule for both sets is effective if it is for the shop's lists.
+    /// A rule, and why it does nothing, if it does nothing.
     pub(crate) fn of(
         (id, rule, at): &(RuleId, MerchRule, Millis),
-        sets: RuleSets<'_>,
+        idle: &IdlePins,
         dictionary: &Dictionary,
     ) -> RuleEntry {
-        let RuleSets { as_of, live, shadow } = sets;
         let text = RuleText::of(rule, dictionary);
-        let is_of_shadow = rule.scope == RuleScope::Shadow;
-        let set = if is_of_shadow { shadow.flatten() } else { live };
-        let out_of_time = || {
-            let idle = if rule.from > as_of { Idle::NotYet } else { Idle::Over };
-            (!rule.is_effective(as_of)).then_some(idle)
-        };
-        let idle = set.and_then(|set| set.idle(*id)).or_else(out_of_time).map(reason);
-        let off = (is_of_shadow && shadow.is_none()).then(|| "the shadow is off".to_owned());
-        let reason = off.or(idle);
+        let reason = idle.reason(*id, rule);
         RuleEntry {
             id: id.text().to_owned(),
             rule: text.rule,
@@ -159,6 +165,9 @@ fn reason(idle: Idle) -> String {
         Idle::Position(rule) => format!("the rule {} has this position", rule.text()),
         Idle::Product(rule) => format!("the rule {} pins this product in the same list", rule.text()),
         Idle::Hidden(rule) => format!("the rule {} hides the product", rule.text()),
+        Idle::Unavailable => "the product cannot be bought".to_owned(),
+        Idle::Deleted => "the product was deleted from the catalogue".to_owned(),
+        Idle::Itself => "a product is not similar to itself".to_owned(),
     }
 }
 

@@ -80,7 +80,7 @@ struct PartitionStatus<'a> {
 pub(crate) struct RulesStatus {
     /// How many there are.
     pub(crate) rules: usize,
-    /// How many of them are within their time.
+    /// How many of them are effective, as `GET /v1/rules` says.
     pub(crate) effective: usize,
     /// How many products are on no list because of them.
     pub(crate) hidden_products: usize,

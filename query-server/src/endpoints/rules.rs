@@ -14,7 +14,7 @@ use dataflow::merchandising::{RULES_MAX, RuleId, RuleText};
 use hyper::{Response, Uri};
 
 use super::events::split::Framing;
-use crate::answer::rules::{self, RuleEntry, RuleList, RuleRequest, RuleSets, RuleWritten};
+use crate::answer::rules::{self, IdlePins, RuleEntry, RuleList, RuleRequest, RuleWritten};
 use crate::body::Body;
 use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, schema_of};
 use crate::ids;
@@ -81,9 +81,8 @@ async fn all(
     wait(&operations, &parameters).await?;
     let view = read.reader.view_any();
     let age = read.admit(view.as_of(), &[InputKind::Views], &parameters)?;
-    let shadow = operations.shadow.as_ref().map(|shadow| shadow.reader.view_any());
-    let sets = rule_sets(&view, shadow.as_ref());
-    let entry = |rule| RuleEntry::of(rule, sets, read.reader.dictionary());
+    let idle = idle_pins(&operations, &view);
+    let entry = |rule| RuleEntry::of(rule, &idle, read.reader.dictionary());
     Ok(rules::list(view.rule_book().iter().map(entry).collect(), age.as_of, age.missing.as_deref()))
 }
 
@@ -99,14 +98,14 @@ async fn one(
     let age = read.admit(view.as_of(), &[InputKind::Views], &parameters)?;
     let book = view.rule_book();
     let rule = book.iter().find(|(known, ..)| *known == id).ok_or(Problem::UnknownRule)?;
-    let shadow = operations.shadow.as_ref().map(|shadow| shadow.reader.view_any());
-    let entry = RuleEntry::of(rule, rule_sets(&view, shadow.as_ref()), read.reader.dictionary());
+    let entry = RuleEntry::of(rule, &idle_pins(&operations, &view), read.reader.dictionary());
     Ok(rules::entry(&entry, age.missing.as_deref()))
 }
 
-/// The effective rules of the lists of the shop and of the shadow.
-fn rule_sets<'v>(live: &'v ReadView<'_>, shadow: Option<&'v ReadView<'_>>) -> RuleSets<'v> {
-    RuleSets { as_of: live.as_of(), live: live.rule_set(), shadow: shadow.map(ReadView::rule_set) }
+/// The effective pins that do nothing in the lists of the shop, of which this is a view, and of the shadow.
+pub(super) fn idle_pins(operations: &Operations, live: &ReadView<'_>) -> IdlePins {
+    let shadow = operations.shadow.as_ref().map(|shadow| shadow.reader.view_any().idle_pins());
+    IdlePins { as_of: live.as_of(), live: live.idle_pins(), shadow }
 }
 
 /// Answers 200 once the rule is durable and every later answer follows it.

@@ -11,6 +11,7 @@ use dataflow::index_reader::{IndexReader, ReadView};
 use dataflow::merchandising::{MerchList, RuleSet};
 use hyper::{Response, StatusCode};
 
+use super::rules::idle_pins;
 use crate::answer::status::{IndexStatus, RulesStatus, SourceStatus, Status};
 use crate::answer::{self, instant, online};
 use crate::body::Body;
@@ -70,7 +71,7 @@ pub(super) async fn text(operations: &Operations) -> Bytes {
         online: app.online.as_ref().map(|counts| online::status(counts, &app.reader).into()),
         archive: app.archive.as_ref().map(|status| status()),
         sinks: (app.sinks)(),
-        rules: rules_status(&app.reader),
+        rules: rules_status(operations),
         metadata_others: metadata_others(&app.reader),
         has_rows: app.store.is_some(),
         memory_bytes: memory::resident_bytes(),
@@ -89,11 +90,14 @@ fn metadata_others(reader: &IndexReader) -> BTreeMap<String, u64> {
 /// The most lists that are named.
 const EMPTY_LISTS_MAX: usize = 50;
 
-fn rules_status(reader: &IndexReader) -> RulesStatus {
+fn rules_status(operations: &Operations) -> RulesStatus {
+    let reader = &operations.app.reader;
     let view = reader.view_any();
-    let rules = view.rule_book().len();
+    let (book, idle) = (view.rule_book(), idle_pins(operations, &view));
+    let effective = book.iter().filter(|(id, rule, _)| idle.reason(*id, rule).is_none()).count();
+    let rules = book.len();
     let Some(set) = view.rule_set() else {
-        return RulesStatus { rules, effective: 0, hidden_products: 0, empty_lists: Vec::new() };
+        return RulesStatus { rules, effective, hidden_products: 0, empty_lists: Vec::new() };
     };
     let mut rows = Vec::new();
     let empty = lists_of(&view, set).into_iter().filter(|list| {
@@ -105,7 +109,7 @@ fn rules_status(reader: &IndexReader) -> RulesStatus {
         ListId::Category(key) => reader.dictionary().category_name(key).map(|id| format!("category:{id}")),
     };
     let empty_lists = empty.filter_map(name).take(EMPTY_LISTS_MAX).collect();
-    RulesStatus { rules, effective: set.effective(), hidden_products: set.off_lists().len(), empty_lists }
+    RulesStatus { rules, effective, hidden_products: set.off_lists().len(), empty_lists }
 }
 
 /// The best-seller lists that the rules are about: those with rules of their own, and those of hidden products.

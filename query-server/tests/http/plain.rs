@@ -53,6 +53,7 @@ impl PlainShop {
                 Record::Deleted { product } => {
                     deleted.insert(product.clone());
                 }
+                Record::Unavailable { .. } => unreachable!("the shops of these tests sell everything"),
                 Record::Rule { .. } => unreachable!("the shops of these tests have no merchandising rules"),
                 Record::Erasure { .. } => unreachable!("the shops of these tests erase nobody"),
             }

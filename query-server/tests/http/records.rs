@@ -68,6 +68,10 @@ pub(crate) enum Record {
     Deleted {
         product: String,
     },
+    /// The product cannot be bought from now on.
+    Unavailable {
+        product: String,
+    },
 }
 
 /// Puts a record into the graph.
@@ -109,6 +113,10 @@ pub(crate) fn feed_one(inputs: &mut Inputs, record: &Record) {
         }
         Record::Deleted { product } => {
             let row = CatalogueRow { product: ids.product(product).unwrap(), category: CategoryKey::DELETED };
+            inputs.update::<Catalogue>(row, 1);
+        }
+        Record::Unavailable { product } => {
+            let row = CatalogueRow { product: ids.product(product).unwrap(), category: CategoryKey::UNAVAILABLE };
             inputs.update::<Catalogue>(row, 1);
         }
     }

@@ -116,6 +116,9 @@ fn rules_are_for_the_lists_of_models_too() {
     assert_eq!(connection.get("/v1/products/tea/similar?limit=2").products(), [&*second, &third]);
     write(&mut connection, "t", json!({"rule": "hide", "product": second}));
     assert_eq!(connection.get("/v1/products/tea/similar").products(), [&*third, &first]);
+    write(&mut connection, "self", json!({"rule": "pin", "product": "tea", "list": "similar", "position": 1}));
+    assert_eq!(connection.get("/v1/products/tea/similar").products(), [&*third, &first], "never the product itself");
+    assert_eq!(connection.get(&format!("/v1/products/{third}/similar")).products()[0], "tea");
     write(&mut connection, "u", json!({"rule": "pin", "product": "tea", "list": "for-you", "position": 1}));
     let list = connection.get("/v1/users/ada/for-you?explain=true").json();
     assert_eq!(list["products"].as_array().unwrap().len(), 3, "{list}");
@@ -167,10 +170,35 @@ fn contradicting_pins_are_named_and_a_shop_may_hide_everything() {
     assert!(sellers(&mut connection, "/v1/bestsellers").is_empty());
     assert_eq!(rule_reason(&mut connection, "a"), "the rule cup hides the product");
     let rules = connection.get("/v1/status").json()["rules"].clone();
-    assert_eq!((&rules["rules"], &rules["effective"], &rules["hidden_products"]), (&json!(6), &json!(6), &json!(4)));
+    assert_eq!((&rules["rules"], &rules["effective"], &rules["hidden_products"]), (&json!(6), &json!(4), &json!(4)));
     let mut empty: Vec<&str> = rules["empty_lists"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     empty.sort_unstable();
     assert_eq!(empty, ["bestsellers", "category:cups", "category:leaves"]);
+}
+
+#[test]
+fn a_pin_whose_product_cannot_be_shown_is_not_effective_and_leaves_its_position() {
+    let shop = open(Shop::open());
+    let mut connection = shop.connect();
+    let pin = |product: &str| json!({"rule": "pin", "product": product, "list": "bestsellers", "position": 1});
+    write(&mut connection, "a", pin("oolong"));
+    write(&mut connection, "b", pin("cup"));
+    let mut seen = || {
+        let rules = connection.get("/v1/rules").json()["rules"].clone();
+        let reasons = [0, 1].map(|at| (rules[at]["effective"].clone(), rules[at]["reason"].clone()));
+        let effective = connection.get("/v1/status").json()["rules"]["effective"].clone();
+        (sellers(&mut connection, "/v1/bestsellers").join(" "), reasons, effective)
+    };
+    let does = || (json!(true), Value::Null);
+    let idle = |reason: &str| (json!(false), json!(reason));
+    let expected = [does(), idle("the rule a has this position")];
+    assert_eq!(seen(), ("oolong tea mug cup".into(), expected, json!(1)));
+    shop.happened([Record::Unavailable { product: "oolong".into() }]);
+    let expected = [idle("the product cannot be bought"), does()];
+    assert_eq!(seen(), ("cup tea mug".into(), expected, json!(1)));
+    shop.happened([Record::Deleted { product: "cup".into() }]);
+    let expected = [idle("the product cannot be bought"), idle("the product was deleted from the catalogue")];
+    assert_eq!(seen(), ("tea mug".into(), expected, json!(0)));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{BestSellers, ListId, Seller};
 use crate::graph::index::{Index, List, Wiring};
 use crate::ids::{CategoryKey, ProductKey};
-use crate::merchandising::{Arranged, MerchAction, MerchList, MerchRule, RuleId, RuleScope, RuleSet, Shelf};
+use crate::merchandising::{Arranged, MerchAction, MerchList, MerchRule, ProductFacts, RuleId, RuleScope, RuleSet};
 use crate::ops::list::for_each_difference;
 use crate::ops::periods::{Periods, compare};
 use crate::rules::Rules;
@@ -133,7 +133,7 @@ impl KnownProducts<'_> {
     }
 }
 
-impl Shelf for KnownProducts<'_> {
+impl ProductFacts for KnownProducts<'_> {
     fn may_pin(&self, product: ProductKey) -> bool {
         self.business.may_list(self.rows(product)) && !self.hidden.contains(&product)
     }
