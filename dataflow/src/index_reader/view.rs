@@ -5,13 +5,15 @@ use std::sync::Arc;
 use arc_swap::Guard;
 
 use super::recommend::{Recommendations, recommend};
-use crate::graph::{BestSellers, CategorySize, CategorySizes, History, Index, List, ListId, ProductCategories, Viewed};
+use crate::graph::{
+    BestSellers, CategorySize, CategorySizes, History, Index, List, ListId, Place, ProductCategories, Viewed,
+};
 use crate::ids::{CategoryKey, ProductKey, UserKey};
 use crate::merchandising::{Move, RuleSet};
 use crate::publish::snapshot::keys;
 use crate::publish::{Snapshot, rows};
 use crate::rules::{Deleted, ListSet, Rules};
-use crate::time::{Diff, Time};
+use crate::time::{Diff, Millis, Time};
 use crate::trace::arranged::ValBatch;
 
 /// The indexes of one worker as of one time. Do not hold it across an await: it keeps batches from being freed.
@@ -110,6 +112,17 @@ impl<'a> ReadView<'a> {
         // With a shadow, its list may need more views than that of the shop.
         let most = if self.rules.co_views.enabled { usize::MAX } else { self.rules.list_size };
         places.iter().filter_map(|(place, _)| place.viewed()).take(most).for_each(take);
+    }
+
+    /// The time of the latest view or removal in a user's history, also of a product that no list shows.
+    #[must_use]
+    pub fn latest_place_at(&self, user: UserKey) -> Option<Millis> {
+        let mut latest = None;
+        rows::first_values(self.snapshot.indexes.get::<History>(), &user, self.as_of, |place: &Place, _| {
+            latest = place.event_at();
+            latest.is_none()
+        });
+        latest
     }
 
     /// The rows of a list as people see them: those of [`ReadView::rows`] under the pins, buries and caps of the list, or

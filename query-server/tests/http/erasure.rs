@@ -117,6 +117,20 @@ fn an_event_from_the_future_is_erased_too() {
 }
 
 #[test]
+fn a_removal_and_an_order_from_the_future_are_erased_too() {
+    let ahead = now_ms() + 60_000;
+    let removal = Record::Removal { user: "ada".into(), product: "tea".into(), at: ahead };
+    let order = Record::Order { order: "o-1".into(), user: "ada".into(), product: "tea".into(), at: ahead };
+    let rules = Rules { buy_again: BuyAgain { enabled: true }, ..Rules::default() };
+    for event in [removal, order] {
+        let shop = Shop::with_rules(patient(), rules, 1);
+        shop.happened([product("tea", "drinks"), event]);
+        assert_eq!(shop.connect().ask("DELETE", ADA, &[], b"").status, 200);
+        assert!(matches!(shop.records().last(), Some(Record::Erasure { at, .. }) if *at == ahead));
+    }
+}
+
+#[test]
 fn an_erasure_that_is_not_durable_or_not_visible_is_no_success() {
     let shop = Shop::with(short(|_| {}));
     shop.happened([viewed("ada", "tea", now_ms())]);

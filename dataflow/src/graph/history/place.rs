@@ -29,6 +29,11 @@ impl Place {
         self.stamp.0.viewed_at().map(|at| Viewed::new(at, self.product))
     }
 
+    /// The time of the product's latest event; none if its events are erased.
+    pub(crate) fn event_at(self) -> Option<Millis> {
+        self.stamp.0.event_at()
+    }
+
     /// Whether the place is that of an erased product: the product has no place then.
     pub(crate) fn is_erased(self) -> bool {
         self.stamp.0.is_erased()

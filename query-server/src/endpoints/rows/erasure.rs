@@ -40,7 +40,7 @@ struct HeldOfUser {
     purchases: usize,
     /// Orders that an earlier erasure hides.
     hidden_orders: usize,
-    /// The time of the latest event.
+    /// The time of the latest event or order.
     latest: Millis,
 }
 
@@ -101,13 +101,14 @@ fn held(operations: &Operations, user: UserKey) -> HeldOfUser {
     view.rows::<PurchasesIndex>(&user, &mut bought);
     view.rows::<ErasedOrders>(&user, &mut hidden);
     let features = reader.rules().features.enabled.then(|| view.features(user, None));
-    let last_at = features.as_ref().and_then(|features| features.last_at);
+    let latest_counted = features.as_ref().and_then(|features| features.last_at);
+    let latest_order = bought.iter().map(|(row, _)| row.order().0).max();
     HeldOfUser {
         views: viewed.len(),
         features: features.map(|features| features.products.iter().filter(|of| has_count(of)).count()),
         purchases: bought.len(),
         hidden_orders: hidden.len(),
-        latest: viewed.iter().map(|(row, _)| row.at()).chain(last_at).max().unwrap_or(0),
+        latest: [view.latest_place_at(user), latest_counted, latest_order].into_iter().flatten().max().unwrap_or(0),
     }
 }
 
