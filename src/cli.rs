@@ -37,7 +37,7 @@ pub use self::serve::ServeArgs;
 pub use self::train::TrainArgs;
 
 const LONG_ABOUT: &str = "\
-Vitrine keeps the shop window of an online store true in milliseconds.
+Vitrine keeps the lists on the pages of an online shop right, within milliseconds.
 
 It reads view events from Kafka and orders from PostgreSQL (or both from files), keeps every user's last viewed products, \
 the best sellers of each category and each user's recommendations up to date as events come in, and answers the shop's \

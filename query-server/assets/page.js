@@ -482,13 +482,13 @@ async function addProduct() {
   const [product, category, price] = ["product", "category", "price"].map((name) => /** @type {HTMLInputElement} */ (at(`add-${name}`)).value.trim());
   at("add-buy").hidden = true;
   const row = { product_id: product, ...(category && { category_id: category }), ...(price && { price }) };
-  const shelf = category ? `the shelf of ${category}` : "the shelf";
-  if ((await writeRow("/v1/products", row, `${product} is in the catalogue. It is on ${shelf} as soon as somebody buys it.`)) === null) return;
+  const list = category ? `the list of ${category}` : "the best sellers of the whole shop";
+  if ((await writeRow("/v1/products", row, `${product} is in the catalogue. It will be in ${list} as soon as somebody buys it.`)) === null) return;
   added = { product, category };
   at("add-buy").hidden = false;
 }
 
-/** A purchase of the added product by the user shown; then the shelf that has it. */
+/** A purchase of the added product by the user shown; then the list that has it. */
 async function buyOne() {
   if (!added) return;
   const { product, category } = added;

@@ -19,7 +19,7 @@ pub(crate) mod schemas;
 pub(crate) mod shadow;
 pub(crate) mod simple;
 pub(crate) mod status;
-pub(crate) mod user_shelf;
+pub(crate) mod user_lists;
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};

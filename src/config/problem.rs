@@ -140,7 +140,8 @@ pub enum Problem {
     /// No source is configured.
     #[error(
         "nothing to read from: name a file with --config (vitrine.toml is a commented example), or set [kafka], \
-         [postgres] or both; `[files] dir = \"data\"` alone reads files and needs no service, and `vitrine demo` needs nothing at all"
+         [postgres] or both; `[files] dir = \"data\"` alone reads files and needs no service, and `vitrine demo` needs nothing at all. \
+         Beside a [store], [files] or [kafka] brings the events"
     )]
     NoSource,
 }

@@ -93,7 +93,7 @@ fn the_page_shows_the_shelves_and_keeps_them_current() {
 }
 
 #[test]
-fn a_product_that_is_added_on_the_page_is_on_its_shelf_when_it_is_bought() {
+fn a_product_that_is_added_on_the_page_is_in_its_list_when_it_is_bought() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("store.db");
     let shop = Shop::open(&[("store.path", path.to_str().expect("a plain name")), ("rules.items_min", "1")], |_| {});
@@ -108,7 +108,7 @@ fn a_product_that_is_added_on_the_page_is_on_its_shelf_when_it_is_bought() {
     let row = http::get(&shop.url("/v1/products/desk%20lamp")).json();
     assert_eq!((&row["price"], &row["category_id"]), (&"12.50".into(), &"light & more".into()));
     browser.click("add-buy");
-    wait_until(SOON, "the product is on its shelf", || browser.texts("category-product") == ["desk lamp"]);
+    wait_until(SOON, "the product is in its list", || browser.texts("category-product") == ["desk lamp"]);
     assert_eq!(browser.text("category-name").as_deref(), Some("light & more"));
     assert_eq!(browser.complaints(), Vec::<String>::new());
     browser.screenshot(screenshot("page-add"));

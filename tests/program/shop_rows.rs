@@ -62,9 +62,9 @@ fn a_product_that_is_added_to_the_demo_is_on_its_shelf() {
     let demo = Program::run(&["demo", "--rate", "0", "--dir", dir.path().to_str().expect("a plain name")]);
     let generated = demo.get("/v1/products?limit=1").json();
     assert_eq!(generated["items"].as_array().map(Vec::len), Some(1), "the demo's own products are in the store");
-    demo.write("POST", "/v1/products", &json!({"product_id": "my-lamp", "category_id": "my-shelf", "price": "12.50"}));
+    demo.write("POST", "/v1/products", &json!({"product_id": "my-lamp", "category_id": "my-lamps", "price": "12.50"}));
     let token = demo.write("POST", "/v1/purchases", &purchase("my-1", "ada", "my-lamp"));
-    assert_eq!(demo.sellers("my-shelf", &token), ["my-lamp"]);
+    assert_eq!(demo.sellers("my-lamps", &token), ["my-lamp"]);
     let sellers = demo.get("/v1/bestsellers").json();
     assert_eq!(sellers["products"].as_array().map(Vec::len), Some(10), "its own orders count: {sellers}");
 }

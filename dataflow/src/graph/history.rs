@@ -125,7 +125,7 @@ fn visible<'s>(
     wiring: &Wiring<'s>,
 ) -> VecCollection<'s, Time, (UserKey, Viewed), Diff> {
     let rules = wiring.rules();
-    let all = shelves(histories, rules);
+    let all = first_views(histories, rules);
     let hidden = wiring.live().merchandising.off_histories();
     let missing_is_deleted = rules.missing_is_deleted;
     let rows = || {
@@ -155,7 +155,7 @@ fn by_product(products: VecCollection<'_, Time, ProductKey, Diff>) -> BySelf<'_,
 }
 
 /// The first `list_size` views of every history.
-fn shelves<'s>(
+fn first_views<'s>(
     histories: ByKey<'s, UserKey, Place, Diff>,
     rules: &Rules,
 ) -> VecCollection<'s, Time, (UserKey, Viewed), Diff> {
@@ -167,7 +167,7 @@ fn shelves<'s>(
     let first = move |places: &[(Place, Diff)]| {
         places.iter().filter_map(|(place, _)| place.viewed()).take(list_size).collect::<Vec<_>>()
     };
-    compare(histories, Periods::TICKS, "Shelves", move |user: &UserKey, before, after, changes| {
+    compare(histories, Periods::TICKS, "FirstViews", move |user: &UserKey, before, after, changes| {
         for_each_difference(&first(before), &first(after), |viewed, diff| changes.push(((*user, *viewed), diff)));
     })
 }

@@ -1,4 +1,4 @@
-//! A user's two shelves: the history and the recommendations.
+//! A user's two lists: the history and the recommendations.
 //!
 //! ```json
 //! {"user-id":"user-120","products":["product-393"],"type":"personalized","as_of":"2026-11-20T10:15:00.120Z"}

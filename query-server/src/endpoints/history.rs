@@ -6,7 +6,7 @@ use hyper::Response;
 
 use crate::answer;
 use crate::answer::schemas::HistoryList;
-use crate::answer::user_shelf::{self, Shape};
+use crate::answer::user_lists::{self, Shape};
 use crate::body::Body;
 use crate::buffers::{self, AnswerBuffers};
 use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
@@ -38,7 +38,7 @@ pub(super) fn answer(read: &ReadState, request: ListRequest<'_>, legacy: bool) -
         view.list::<History>(&key, viewed);
         viewed.truncate(parameters.limit);
         let shape = Shape::asked(legacy, parameters.explain, as_of.text(age.as_of));
-        user_shelf::history(out, user, viewed, (names, reader.dictionary()), shape);
+        user_lists::history(out, user, viewed, (names, reader.dictionary()), shape);
         Ok(answer::json(headers, out, age.missing.as_deref()))
     })
 }

@@ -7,7 +7,7 @@ use hyper::Response;
 use super::for_you;
 use crate::answer;
 use crate::answer::recommended_schemas::RecommendationList;
-use crate::answer::user_shelf::{self, Shape};
+use crate::answer::user_lists::{self, Shape};
 use crate::body::Body;
 use crate::buffers::{self, AnswerBuffers};
 use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
@@ -48,7 +48,7 @@ pub(super) fn answer(read: &ReadState, request: ListRequest<'_>, legacy: bool) -
         let mut made = view.recommendations(key);
         made.picks.truncate(parameters.limit);
         let shape = Shape::asked(legacy, parameters.explain, as_of.text(age.as_of));
-        user_shelf::recommendations(out, user, &made, (names, reader.dictionary()), shape);
+        user_lists::recommendations(out, user, &made, (names, reader.dictionary()), shape);
         Ok(answer::json(headers, out, age.missing.as_deref()))
     })
 }

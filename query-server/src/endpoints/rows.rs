@@ -3,7 +3,7 @@
 //! ```text
 //! request ─▶ is there a store? ─▶ row within its bounds ─▶ Store ─▶ durable ─▶ answer with tag and token
 //! ```
-//! A row written here is on the shelves when the source that follows the store has read it: `after=` with the token of
+//! A row written here is in the lists when the source that follows the store has read it: `after=` with the token of
 //! the answer waits for this.
 
 mod batch;
@@ -227,7 +227,7 @@ endpoints! {
     PRODUCT, "product", "/v1/products/{product}",
         [RowsOf::<Products>::GET, RowsOf::<Products>::PUT, RowsOf::<Products>::PATCH, RowsOf::<Products>::DELETE];
     PRODUCT_BATCH, "product_batch", "/v1/products:batch", [RowsOf::<Products>::BATCH];
-    // `GET /v1/categories` is the list of the categories that the shelves know.
+    // `GET /v1/categories` is the list of the categories that the lists know.
     CATEGORIES, "category_rows", "/v1/categories:list", [RowsOf::<Categories>::PAGE];
     CATEGORY, "category", "/v1/categories/{category}",
         [RowsOf::<Categories>::GET, RowsOf::<Categories>::PUT, RowsOf::<Categories>::PATCH, RowsOf::<Categories>::DELETE];

@@ -192,7 +192,7 @@ fn sources(operations: &Operations, metrics: &mut Metrics) {
     let ignored = views.iter().flat_map(|view| {
         view.ignored.iter().map(|(kind, count)| (vec![source(view.name), ("kind", (*kind).to_owned())], *count))
     });
-    metrics.counter("vitrine_records_ignored", "Records that are right but change no shelf", ignored);
+    metrics.counter("vitrine_records_ignored", "Records that are right but change no list", ignored);
     let rejected = views.iter().flat_map(|view| {
         view.rejected.iter().map(|(reason, count)| (vec![source(view.name), ("reason", (*reason).to_owned())], *count))
     });

@@ -1,9 +1,29 @@
-//! The values that the report of an import names.
+//! The values of numbers with many digits, and those that the report of an import names.
 
 use vitrine_store::{FileFormat, ImportRequest, Kind, UnknownIds};
 
 use crate::import::{import, request};
-use crate::{on_every_home_with, put};
+use crate::{on_every_home, on_every_home_with, put};
+
+/// Numbers whose last digit is lost by a reader that is a bit off.
+const NUMBERS: [&str; 6] = [
+    "241370.61780628498",
+    "15.378598419431281",
+    "0.027589468173073162",
+    "1953665975.9670463",
+    "1104.0730456773601",
+    "3.2513989436453802e-6",
+];
+
+#[test]
+fn a_number_comes_back_as_it_was_given_to_its_last_digit() {
+    on_every_home(|home| {
+        for number in NUMBERS {
+            home.done(put(Kind::Products, &format!(r#"{{"product_id":"lamp","attributes":{{"n":{number}}}}}"#)));
+            assert_eq!(home.json(Kind::Products, "lamp")["attributes"]["n"].to_string(), number);
+        }
+    });
+}
 
 #[test]
 fn values_are_those_of_the_field_at_fault_in_the_line_of_the_purchase() {
