@@ -94,17 +94,18 @@ impl Before<'_> {
     /// The orders of a user that have a product.
     fn orders(&self, user: usize, product: usize) -> BTreeSet<usize> {
         let (until, mut orders) = (self.erased_until(user), BTreeSet::new());
+        let kept = if self.days == 0 { Millis::MAX } else { WINDOW.max(self.days * DAY_MS) };
+        let counts = |given: Time| given > until && self.at - 1 < given.saturating_add(kept);
         for order in (0..6).filter(|order| user_of(*order) == user) {
             let (mut is_known, mut is_living, mut is_in_table, mut is_stated) = (false, false, false, false);
             for (given, what) in self.all() {
                 match what {
                     What::Order(of, products, end) if *of == order && (*end <= *given || *end >= self.at) => {
-                        (is_known, is_living) = (true, is_living || *given > until);
+                        (is_known, is_living) = (true, is_living || counts(*given));
                         is_in_table |= products.contains(&product);
                     }
                     What::Bought(of, bought) if *of == order && *bought == product => {
-                        let kept = if self.days == 0 { Millis::MAX } else { WINDOW.max(self.days * DAY_MS) };
-                        is_stated |= *given > until && self.at - 1 < given.saturating_add(kept);
+                        is_stated |= counts(*given);
                     }
                     _ => {}
                 }
