@@ -81,7 +81,7 @@ fn what_was_read_since_the_last_look_is_not_read_again() {
     assert!(position.last.is_some_and(|last| last.at == 7));
     // As if no look had come since the first records.
     let position = Position { fingerprint: Some(early), ..position };
-    // Once more without anything new, and once after the end was written anew.
+    // First the topic is as it was. Then its end was written again: another record is at the last offset.
     let kept = position.clone();
     let shop = Shop::start(settings(), 100, Arc::new(move |_, _| Some(kept.clone())));
     shop.wait_live();
