@@ -64,7 +64,7 @@ pub use write::{erasure_json, removal_json, view_json};
 use std::borrow::Cow;
 
 use scalar::Scalar;
-use shape::RawFields;
+use shape::{Field, RawFields};
 
 /// The largest payload that is decoded, in bytes.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
@@ -96,13 +96,14 @@ fn event_of<'a>(
 ) -> Result<Event<'a>, Malformed> {
     let EventCore { kind, user, product, items, rule, at, stated, session, metadata } =
         core_of(fields, record_time, bounds)?;
-    let order = if kind == EventKind::Purchase { id::read(fields.order_id, "metadata.order_id").ok() } else { None };
-    let id = id::identity(fields.event_id);
+    let order =
+        if kind == EventKind::Purchase { id::read(fields.get(Field::OrderId), "metadata.order_id").ok() } else { None };
+    let id = id::identity(fields.get(Field::EventId));
     // No user changes a rule.
     let has_user = kind != EventKind::Rule;
     let of_user = |json| if has_user { id::identity(json) } else { None };
-    let (answer, device) = (of_user(fields.answer()), of_user(fields.source));
-    let time_on_page_ms = if has_user { time_on_page_ms(fields.time_on_page) } else { None };
+    let (answer, device) = (of_user(fields.answer()), of_user(fields.get(Field::Source)));
+    let time_on_page_ms = if has_user { time_on_page_ms(fields.get(Field::TimeOnPage)) } else { None };
     Ok(Event {
         kind,
         id,
@@ -129,11 +130,11 @@ fn core_of<'a>(
     bounds: &TimeBounds,
 ) -> Result<EventCore<'a>, Malformed> {
     let (shape, kind) = fields.kind()?;
-    let stated = time::read(&Scalar::of(fields.timestamp))?;
+    let stated = time::read(&Scalar::of(fields.get(Field::Timestamp)))?;
     let at = bounds.settle(kind, stated, record_time)?;
     let metadata = fields.metadata;
     if kind == EventKind::Rule {
-        let rule = Some(Box::new(RuleChange::read(fields.rule)?));
+        let rule = Some(Box::new(RuleChange::read(fields.get(Field::Rule))?));
         let (user, product, items, session) = (Cow::Borrowed(""), None, Vec::new(), None);
         return Ok(EventCore { kind, user, product, items, rule, at, stated, session, metadata });
     }
@@ -145,7 +146,7 @@ fn core_of<'a>(
         EventKind::Purchase if !items.is_empty() => None,
         _ => Some(id::read(product, shape.product_field())?),
     };
-    let session = id::identity(fields.session);
+    let session = id::identity(fields.get(Field::SessionId));
     Ok(EventCore { kind, user, product, items, rule: None, at, stated, session, metadata })
 }
 

@@ -63,23 +63,28 @@ fn plain_text(json: &str) -> Option<&str> {
 /// A number. Digits, and digits with a fraction, are read here because they are most numbers.
 #[inline]
 fn number<'a>(json: &str) -> Scalar<'a> {
-    let (mut number, mut point, mut rest) = (0_u64, None, json.as_bytes());
+    let (mut number, mut rest) = (0_u64, json.as_bytes());
     if let Some((eight, after)) = rest.split_first_chunk()
         && let Some(first) = eight_digits(*eight)
     {
         (number, rest) = (first, after);
     }
-    for (left, byte) in (1..=rest.len()).rev().zip(rest) {
-        match byte {
-            b'0'..=b'9' => number = number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0')),
-            b'.' => point = Some(json.len() - left),
-            _ => return any_number(json),
+    let (mut fraction, mut is_fraction) = (0, false);
+    for byte in rest {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+            fraction += usize::from(is_fraction);
+        } else if *byte == b'.' {
+            is_fraction = true;
+        } else {
+            return any_number(json);
         }
     }
-    match point {
-        None if json.len() < DIGITS_U64 => Scalar::Unsigned(number),
+    match is_fraction {
+        false if json.len() < DIGITS_U64 => Scalar::Unsigned(number),
         // Both are doubles without a loss, so the quotient is the double nearest to the number.
-        Some(at) if json.len() <= DIGITS_F64 + 1 => Scalar::Float(number as f64 / POWERS_OF_TEN[json.len() - 1 - at]),
+        true if json.len() <= DIGITS_F64 + 1 => Scalar::Float(number as f64 / POWERS_OF_TEN[fraction]),
         _ => any_number(json),
     }
 }

@@ -1,5 +1,6 @@
 //! The two shapes of an event: which fields they use, and one pass over the JSON that collects the fields of both.
 
+mod decoder;
 mod field;
 mod members;
 mod metadata;
@@ -13,10 +14,10 @@ use serde_json::value::RawValue;
 use crate::scalar::Scalar;
 use crate::{BYTE_ORDER_MARK, EventKind, Malformed, PAYLOAD_BYTES_MAX, PurchasedItem, id};
 
+pub use decoder::Decoder;
 pub(super) use members::members;
-pub use template::Decoder;
 
-use field::Field;
+pub(super) use field::Field;
 
 /// Which of the two shapes a record has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,26 +46,19 @@ impl EventShape {
 
 /// The fields of both shapes as the JSON text of their values, not yet judged: only at the end is it known which ones
 /// count. An empty text is a missing field.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RawFields<'a> {
-    event: &'a str,
-    event_type: &'a str,
-    pub(super) event_id: &'a str,
-    userid: &'a str,
-    user_id: &'a str,
-    productid: &'a str,
-    product_id: &'a str,
-    pub(super) timestamp: &'a str,
-    items: &'a str,
-    pub(super) session: &'a str,
+    /// By [`Field`].
+    values: [&'a str; Field::COUNT],
     /// The whole object.
     pub(super) metadata: &'a str,
-    pub(super) time_on_page: &'a str,
-    pub(super) order_id: &'a str,
-    pub(super) rule: &'a str,
-    answer: &'a str,
-    answer_in_metadata: &'a str,
-    pub(super) source: &'a str,
+}
+
+impl Default for RawFields<'_> {
+    #[inline]
+    fn default() -> Self {
+        RawFields { values: [""; Field::COUNT], metadata: "" }
+    }
 }
 
 /// Stands in for the product if `properties` is no object: a value of a type that no id has.
@@ -101,9 +95,9 @@ impl<'a> RawFields<'a> {
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let (mut fields, mut metadata) = (RawFields::default(), Ok(()));
         members(text, |name, value| match name {
-            "properties" => fields.productid = product_in(value),
+            "properties" => *fields.field(Field::Productid) = product_in(value),
             "metadata" => metadata = fields.set_metadata(value),
-            "context" => fields.source = source_in(value),
+            "context" => *fields.field(Field::Source) = source_in(value),
             _ => fields.set(name.as_bytes(), value),
         })?;
         metadata.map(|()| fields)
@@ -118,36 +112,25 @@ impl<'a> RawFields<'a> {
 
     #[inline]
     fn field(&mut self, field: Field) -> &mut &'a str {
-        match field {
-            Field::Event => &mut self.event,
-            Field::EventType => &mut self.event_type,
-            Field::EventId => &mut self.event_id,
-            Field::Userid => &mut self.userid,
-            Field::UserId => &mut self.user_id,
-            Field::Productid => &mut self.productid,
-            Field::ProductId => &mut self.product_id,
-            Field::Timestamp => &mut self.timestamp,
-            Field::Items => &mut self.items,
-            Field::SessionId => &mut self.session,
-            Field::TimeOnPage => &mut self.time_on_page,
-            Field::OrderId => &mut self.order_id,
-            Field::Rule => &mut self.rule,
-            Field::AnswerId => &mut self.answer,
-            Field::AnswerIdInMetadata => &mut self.answer_in_metadata,
-            Field::Source => &mut self.source,
-        }
+        &mut self.values[field as usize]
+    }
+
+    /// The JSON text of a field; empty if it is missing.
+    #[inline]
+    pub(super) fn get(&self, field: Field) -> &'a str {
+        self.values[field as usize]
     }
 
     /// The shape and the kind of the event. A known `event` decides, else `event_type` if there is one.
     #[inline]
     pub(super) fn kind(&self) -> Result<(EventShape, EventKind), Malformed> {
-        let event = Scalar::of(self.event);
+        let event = Scalar::of(self.get(Field::Event));
         if let Scalar::Text(name) = &event
             && let Some(kind) = named_by_event(name)
         {
             return Ok((EventShape::Product, kind));
         }
-        match (Scalar::of(self.event_type), event) {
+        match (Scalar::of(self.get(Field::EventType)), event) {
             (Scalar::Text(name), _) => {
                 let kind = named_by_event_type(&name).ok_or(Malformed::UnknownEvent("event_type"))?;
                 Ok((EventShape::Clickstream, kind))
@@ -164,23 +147,25 @@ impl<'a> RawFields<'a> {
     #[inline]
     pub(super) fn ids(&self, shape: EventShape) -> (&'a str, &'a str) {
         match shape {
-            EventShape::Product => (self.userid, self.productid),
-            EventShape::Clickstream => (self.user_id, self.product_id),
+            EventShape::Product => (self.get(Field::Userid), self.get(Field::Productid)),
+            EventShape::Clickstream => (self.get(Field::UserId), self.get(Field::ProductId)),
         }
     }
 
     /// The recommendation that led to the event; in `metadata` if it is not beside it.
     #[inline]
     pub(super) fn answer(&self) -> &'a str {
-        if self.answer.is_empty() { self.answer_in_metadata } else { self.answer }
+        let answer = self.get(Field::AnswerId);
+        if answer.is_empty() { self.get(Field::AnswerIdInMetadata) } else { answer }
     }
 
     /// The items of a purchase.
     pub(super) fn items(&self) -> Result<Vec<PurchasedItem<'a>>, Malformed> {
-        if let Scalar::Missing = Scalar::of(self.items) {
+        let items = self.get(Field::Items);
+        if let Scalar::Missing = Scalar::of(items) {
             return Ok(Vec::new());
         }
-        let items: Vec<&RawValue> = serde_json::from_str(self.items).map_err(|_| Malformed::WrongType("items"))?;
+        let items: Vec<&RawValue> = serde_json::from_str(items).map_err(|_| Malformed::WrongType("items"))?;
         items.into_iter().map(|item| purchased_item(item.get())).collect()
     }
 }

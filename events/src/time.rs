@@ -47,7 +47,8 @@ fn from_float(number: f64) -> Result<Millis, Malformed> {
 /// # Errors
 /// [`Malformed`] if it is neither, or before the epoch.
 pub fn from_text(text: &str) -> Result<Millis, Malformed> {
-    let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    // From the end, because most times that are no numbers end in `Z`.
+    let numeric = text.bytes().rev().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
     if !numeric {
         return from_rfc3339(text);
     }

@@ -29,28 +29,46 @@ pub(crate) fn are_equal(one: &[u8], other: &[u8]) -> bool {
     let Some((last, last_of_other)) = one.last_chunk::<WORD>().zip(other.last_chunk::<WORD>()) else {
         return one.iter().zip(other).all(|(byte, of_other)| byte == of_other);
     };
-    let words = one.as_chunks::<WORD>().0.iter().zip(other.as_chunks::<WORD>().0);
-    let mut words = words.chain([(last, last_of_other)]);
-    words.all(|(word, of_other)| u64::from_ne_bytes(*word) == u64::from_ne_bytes(*of_other))
+    let mut differ = u64::from_ne_bytes(*last) ^ u64::from_ne_bytes(*last_of_other);
+    for (word, of_other) in one.as_chunks::<WORD>().0.iter().zip(other.as_chunks::<WORD>().0) {
+        differ |= u64::from_ne_bytes(*word) ^ u64::from_ne_bytes(*of_other);
+    }
+    differ == 0
 }
 
 /// Whether a text has a backslash.
 #[inline]
 pub(crate) fn has_backslash(text: &[u8]) -> bool {
     let Some(last) = text.last_chunk::<WORD>() else { return text.contains(&b'\\') };
-    let words = text.as_chunks::<WORD>().0.iter().chain([last]);
-    words.fold(0, |found, word| found | backslashes(u64::from_le_bytes(*word))) != 0
+    let mut found = backslashes(u64::from_le_bytes(*last));
+    for word in text.as_chunks::<WORD>().0 {
+        found |= backslashes(u64::from_le_bytes(*word));
+    }
+    found != 0
+}
+
+/// The top bit of each byte that is no digit. The lowest bit set is right; those above it may be set by a carry.
+#[inline]
+fn no_digits(digits: [u8; WORD]) -> u64 {
+    let ones = u64::from_le_bytes(digits) ^ ZEROS;
+    (ones.wrapping_add(u64::from_ne_bytes([0x76; WORD])) | ones) & (ONES * 0x80)
+}
+
+const ZEROS: u64 = u64::from_ne_bytes([b'0'; WORD]);
+
+/// How many digits eight bytes begin with.
+#[inline]
+pub(crate) fn leading_digits(eight: [u8; WORD]) -> usize {
+    no_digits(eight).trailing_zeros() as usize / 8
 }
 
 /// The number that eight digits are, in a few steps for all of them; none if not all are digits.
 #[inline]
 pub(crate) fn eight_digits(digits: [u8; WORD]) -> Option<u64> {
-    let ones = u64::from_le_bytes(digits) ^ u64::from_ne_bytes([b'0'; 8]);
-    // The top bit of each byte that is no digit. A carry may also set the one of the byte after it.
-    let others = (ones.wrapping_add(u64::from_ne_bytes([0x76; 8])) | ones) & u64::from_ne_bytes([0x80; 8]);
-    if others != 0 {
+    if no_digits(digits) != 0 {
         return None;
     }
+    let ones = u64::from_le_bytes(digits) ^ ZEROS;
     // The first digit is in the lowest byte. Neighbours become numbers of two digits, of four, and of eight.
     let twos = (ones * 10 + (ones >> 8)) & 0x00ff_00ff_00ff_00ff;
     let fours = (twos * 100 + (twos >> 16)) & 0x0000_ffff_0000_ffff;

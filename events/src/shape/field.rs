@@ -2,7 +2,7 @@
 
 /// A field that an event can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Field {
+pub(crate) enum Field {
     Event,
     EventType,
     EventId,
@@ -27,6 +27,9 @@ pub(super) enum Field {
 }
 
 impl Field {
+    /// The number of fields. The last one is named here.
+    pub(super) const COUNT: usize = Field::Rule as usize + 1;
+
     /// The field that a member of the outermost object is.
     #[inline]
     pub(super) fn named(name: &[u8]) -> Option<Field> {

@@ -38,9 +38,9 @@ impl<'a> RawFields<'a> {
     /// Forgets the fields of an earlier `metadata`.
     pub(super) fn clear_metadata(&mut self) {
         self.metadata = "";
-        self.time_on_page = "";
-        self.order_id = "";
-        self.answer_in_metadata = "";
+        for field in [Field::TimeOnPage, Field::OrderId, Field::AnswerIdInMetadata] {
+            *self.field(field) = "";
+        }
     }
 }
 

@@ -5,10 +5,12 @@
 //! are left to the general pass, which alone defines what a payload means. A property test compares the two.
 
 mod cursor;
+mod scan;
 
 use super::field::Field;
 use super::{RawFields, metadata};
 pub(super) use cursor::JsonCursor;
+pub(super) use scan::{COUNTED_BYTES_MAX, Scan};
 
 /// Fills in the fields of a plain line; none if the line is not plain, and then some may be filled in already.
 pub(super) fn read<'a>(line: &'a str, fields: &mut RawFields<'a>) -> Option<()> {
@@ -16,9 +18,9 @@ pub(super) fn read<'a>(line: &'a str, fields: &mut RawFields<'a>) -> Option<()> 
     cursor.token(b'{')?;
     cursor.members(|cursor, name| {
         match name {
-            b"properties" => fields.productid = product(cursor)?,
+            b"properties" => *fields.field(Field::Productid) = product(cursor)?,
             b"metadata" => read_metadata(cursor, fields)?,
-            b"context" => fields.source = source(cursor)?,
+            b"context" => *fields.field(Field::Source) = source(cursor)?,
             _ => fields.set(name, cursor.value()?),
         }
         Some(())

@@ -1,126 +1,32 @@
-//! [`Decoder`]: decodes the records of one stream, whose lines are mostly alike.
+//! [`Template`]: the text between the values of a line.
 //!
 //! A program writes all its events with the same members in the same order, so the text between the values is the same in
-//! every line. A [`Template`] is learned from one line: the text before each value, and which field the value is. A line that
+//! every line. A template is learned from one line: the text after each value, and which field the value is. A line that
 //! fits a template is compared text by text, and only its values are looked at:
 //!
 //! ```text
 //! {"event":"‖ProductView‖","messageid":"‖5b8e6f0e‖","userid":"‖user-120‖","properties":{"productid":"‖…‖"},"timestamp":‖…‖}
 //! ```
-//! That takes a third of the quick pass, which does the rest. A template never changes the result: the text comes from a line
-//! that the quick pass has accepted, the values are checked by the same functions, and a property test compares the two.
+//! A template never changes the result: the text comes from a line that the quick pass has accepted, the values are checked by
+//! the same functions, and a property test compares the two.
+//!
+//! Most values are as long as in the line before, so the text after a value is looked for there first. That is right if the
+//! value before it has no quote; and no value has one if the line has only as many quotes as the template's text.
 
+use super::RawFields;
 use super::field::Field;
-use super::quick::{self, JsonCursor};
-use super::{RawFields, metadata};
-use crate::{Event, EventCore, Malformed, RawRecord, TimeBounds, core_of, event_of};
-
-/// The most templates of a stream: for programs that take turns.
-const TEMPLATES_MAX: usize = 4;
-
-/// Once there are enough templates, one in this many lines that fit no template is learned from. Learning takes longer than
-/// decoding.
-const LEARN_EVERY: u32 = 64;
+use super::quick::JsonCursor;
 
 /// Lines with more values are not learned from. Bounds the size of a template.
 const VALUES_MAX: usize = 32;
 
-/// Longer lines are not learned from.
-const LINE_BYTES_MAX: usize = 4096;
-
-/// Decodes the records of one stream.
-#[derive(Default)]
-pub struct Decoder {
-    templates: Vec<Template>,
-    /// The template that fitted last.
-    last: usize,
-    /// Lines that fitted no template.
-    misses: u32,
-}
-
-impl Decoder {
-    /// The event of a record: the same result as [`RawRecord::decode`].
-    ///
-    /// # Errors
-    /// As those of [`RawRecord::decode`].
-    pub fn decode<'a>(&mut self, record: &RawRecord<'a>, bounds: &TimeBounds) -> Result<Event<'a>, Malformed> {
-        let mut fields = RawFields::default();
-        self.read(RawFields::text(record.payload)?, &mut fields)?;
-        event_of(&fields, record.time, bounds)
-    }
-
-    /// The core of the event of a record.
-    ///
-    /// # Errors
-    /// As those of [`RawRecord::decode`].
-    #[inline]
-    pub fn decode_core<'a>(&mut self, record: &RawRecord<'a>, bounds: &TimeBounds) -> Result<EventCore<'a>, Malformed> {
-        let mut fields = RawFields::default();
-        self.read(RawFields::text(record.payload)?, &mut fields)?;
-        core_of(&fields, record.time, bounds)
-    }
-
-    /// Fills in the fields of a text. They were empty before.
-    #[inline]
-    pub(crate) fn read<'a>(&mut self, text: &'a str, fields: &mut RawFields<'a>) -> Result<(), Malformed> {
-        // A line that could hold too much metadata is left to the passes that look at its size.
-        let start = JsonCursor::new(text).filter(JsonCursor::is_free_of_escapes);
-        let Some(start) = start.filter(|_| text.len() <= metadata::BYTES_MAX) else {
-            *fields = RawFields::of(text)?;
-            return Ok(());
-        };
-        match self.templates.get(self.last).and_then(|template| template.read(start, fields)) {
-            Some(()) => Ok(()),
-            None => self.unlike_the_last(text, start, fields),
-        }
-    }
-
-    /// Fills in the fields of a line that does not fit the template of the line before.
-    fn unlike_the_last<'a>(
-        &mut self,
-        text: &'a str,
-        start: JsonCursor<'a>,
-        fields: &mut RawFields<'a>,
-    ) -> Result<(), Malformed> {
-        for (at, template) in self.templates.iter().enumerate().filter(|(at, _)| *at != self.last) {
-            *fields = RawFields::default();
-            if template.read(start, fields).is_some() {
-                self.last = at;
-                return Ok(());
-            }
-        }
-        *fields = RawFields::default();
-        if quick::read(text, fields).is_none() {
-            *fields = RawFields::parse_any(text)?;
-            return Ok(());
-        }
-        self.learn(text, start);
-        Ok(())
-    }
-
-    fn learn(&mut self, text: &str, start: JsonCursor<'_>) {
-        self.misses = self.misses.wrapping_add(1);
-        let is_full = self.templates.len() == TEMPLATES_MAX;
-        if text.len() > LINE_BYTES_MAX || (is_full && !self.misses.is_multiple_of(LEARN_EVERY)) {
-            return;
-        }
-        let Some(template) = Template::of(text, start) else { return };
-        if is_full {
-            // The template that fitted last is worth keeping.
-            self.last = (self.last + 1) % TEMPLATES_MAX;
-            self.templates[self.last] = template;
-        } else {
-            self.last = self.templates.len();
-            self.templates.push(template);
-        }
-    }
-}
-
 /// The text between the values of a line.
-struct Template {
+pub(super) struct Template {
+    /// The text before the first value, with its opening quote if it is text.
+    begin: Box<[u8]>,
     values: Vec<Value>,
-    /// The text after the last value.
-    end: Box<[u8]>,
+    /// The number of quotes in a line.
+    quotes: usize,
     /// Where the object `metadata` begins and ends, if there is one.
     metadata: Option<[Place; 2]>,
 }
@@ -134,17 +40,38 @@ struct Place {
     bytes: usize,
 }
 
-/// One value, and the text from the value before it to it.
+/// One value, and the text from it to the next value or to the end of the line.
 struct Value {
-    /// With the opening quote if the value is text.
-    before: Box<[u8]>,
     is_text: bool,
     field: Option<Field>,
+    /// The length that the value had in the line that fitted last, without its quotes.
+    length: usize,
+    /// With the closing quote of this value and the opening quote of the next one, if they are texts.
+    after: Box<[u8]>,
+}
+
+impl Value {
+    /// Goes past the value and the text after it. Returns where the value ends, without its closing quote.
+    #[inline]
+    fn go_past(&mut self, cursor: &mut JsonCursor<'_>) -> Option<usize> {
+        let start = cursor.at();
+        if !self.is_text {
+            cursor.number()?;
+        } else if cursor.bytes_and_text(self.length, &self.after).is_some() {
+            return Some(start + self.length);
+        } else {
+            cursor.find_quote()?;
+            self.length = cursor.at() - start;
+        }
+        let end = cursor.at();
+        cursor.text(&self.after)?;
+        Some(end)
+    }
 }
 
 impl Template {
     /// Learns from a line that the quick pass has read; none if other lines that look alike could mean something else.
-    fn of(line: &str, mut cursor: JsonCursor<'_>) -> Option<Template> {
+    pub(super) fn of(line: &str, mut cursor: JsonCursor<'_>, quotes: usize) -> Option<Template> {
         let mut found = Vec::new();
         let (mut properties, mut metadata, mut context) = (0, 0, 0);
         let mut object = None;
@@ -175,49 +102,57 @@ impl Template {
             return None;
         }
         let metadata = object.map(|ends| ends.map(|at| Place::of(at, &found)));
-        let (mut values, mut done) = (Vec::with_capacity(found.len()), 0);
-        for Found { start, end, is_text, field } in found {
-            let before = line.as_bytes().get(done..start + usize::from(is_text))?.into();
-            values.push(Value { before, is_text, field });
-            done = end;
-        }
-        Some(Template { values, end: line.as_bytes().get(done..)?.into(), metadata })
+        let between = |from: usize, to: usize| line.as_bytes().get(from..to).map(Box::from);
+        let begin = between(0, found.first().map_or(line.len(), Found::inner_start))?;
+        let next = found.iter().skip(1).map(Found::inner_start).chain([line.len()]);
+        let values = found.iter().zip(next).map(|(value, next)| {
+            let &Found { is_text, field, .. } = value;
+            let length = value.inner_end() - value.inner_start();
+            Some(Value { is_text, field, length, after: between(value.inner_end(), next)? })
+        });
+        Some(Template { begin, values: values.collect::<Option<_>>()?, quotes, metadata })
     }
 
-    /// Fills in the fields of a line from its beginning; none if it does not fit, and then some may be filled in already.
+    /// Fills in the fields of a line with so many quotes from its beginning; none if it does not fit, and then some may be
+    /// filled in already.
     #[inline]
-    fn read<'a>(&self, mut cursor: JsonCursor<'a>, fields: &mut RawFields<'a>) -> Option<()> {
-        let mut metadata = [0; 2];
-        for (nth, Value { before, is_text, field }) in self.values.iter().enumerate() {
-            self.find_metadata(nth, cursor.at(), &mut metadata);
-            cursor.text(before)?;
-            let start = cursor.at() - usize::from(*is_text);
-            if *is_text {
-                cursor.string()?
-            } else {
-                cursor.number()?
-            }
-            if let Some(field) = field {
-                *fields.field(*field) = cursor.since(start)?;
-            }
+    pub(super) fn read<'a>(
+        &mut self,
+        mut cursor: JsonCursor<'a>,
+        quotes: usize,
+        fields: &mut RawFields<'a>,
+    ) -> Option<()> {
+        // The text between the values has that many, so no value has one.
+        if quotes != self.quotes {
+            return None;
         }
-        self.find_metadata(self.values.len(), cursor.at(), &mut metadata);
-        cursor.text(&self.end)?;
+        let mut metadata = [0; 2];
+        cursor.text(&self.begin)?;
+        find_metadata(&self.metadata, 0, 0, &mut metadata);
+        for (nth, value) in (1..).zip(&mut self.values) {
+            let quote = usize::from(value.is_text);
+            let start = cursor.at() - quote;
+            let end = value.go_past(&mut cursor)? + quote;
+            if let Some(field) = value.field {
+                *fields.field(field) = cursor.between(start, end)?;
+            }
+            find_metadata(&self.metadata, nth, end, &mut metadata);
+        }
         cursor.is_at_end()?;
         fields.metadata = cursor.between(metadata[0], metadata[1])?;
         Some(())
     }
+}
 
-    /// Sets the ends of `metadata` that are behind the value before the one with this number, which ends at `at`.
-    #[inline]
-    fn find_metadata(&self, nth: usize, at: usize, ends: &mut [usize; 2]) {
-        if let Some(places) = &self.metadata {
-            places
-                .iter()
-                .zip(ends)
-                .filter(|(place, _)| place.values == nth)
-                .for_each(|(place, end)| *end = at + place.bytes);
-        }
+/// Sets the ends of `metadata` that are behind this many values, of which the last ends at `at`.
+#[inline]
+fn find_metadata(places: &Option<[Place; 2]>, values: usize, at: usize, ends: &mut [usize; 2]) {
+    if let Some(places) = places {
+        places
+            .iter()
+            .zip(ends)
+            .filter(|(place, _)| place.values == values)
+            .for_each(|(place, end)| *end = at + place.bytes);
     }
 }
 
@@ -236,6 +171,18 @@ struct Found {
     end: usize,
     is_text: bool,
     field: Option<Field>,
+}
+
+impl Found {
+    /// Where it begins, after its opening quote.
+    fn inner_start(&self) -> usize {
+        self.start + usize::from(self.is_text)
+    }
+
+    /// Where it ends, before its closing quote.
+    fn inner_end(&self) -> usize {
+        self.end - usize::from(self.is_text)
+    }
 }
 
 /// Goes past a value. Text and numbers may differ from line to line; anything else is a part of the template.
@@ -261,25 +208,26 @@ fn find(cursor: &mut JsonCursor<'_>, field: Option<Field>, found: &mut Vec<Found
 
 #[cfg(test)]
 mod tests {
+    use super::super::quick::Scan;
     use super::*;
 
     const VIEW: &str = r#"{"event":"ProductView","messageid":"a","userid":"ada","properties":{"productid":"lamp"},"context":{"source":"web","n":[1,true],"o":{}},"timestamp":1731000000.5}"#;
 
     fn template(line: &str) -> Option<Template> {
-        Template::of(line, JsonCursor::new(line)?)
+        Template::of(line, JsonCursor::new(line)?, Scan::of(line.as_bytes()).quotes)
     }
 
-    fn fits(template: &Template, line: &str) -> bool {
-        let mut fields = RawFields::default();
-        let fits = JsonCursor::new(line).and_then(|cursor| template.read(cursor, &mut fields)).is_some();
+    fn fits(template: &mut Template, line: &str) -> bool {
+        let (mut fields, quotes) = (RawFields::default(), Scan::of(line.as_bytes()).quotes);
+        let fits = JsonCursor::new(line).and_then(|cursor| template.read(cursor, quotes, &mut fields)).is_some();
         assert!(!fits || Ok(fields) == RawFields::parse_any(line), "{line}");
         fits
     }
 
     #[test]
     fn lines_fit_that_differ_in_their_values_alone() {
-        let view = template(VIEW).unwrap();
-        assert!(fits(&view, VIEW));
+        let mut view = template(VIEW).unwrap();
+        assert!(fits(&mut view, VIEW));
         for (old, new) in [
             ("ProductView", "ProductRemoved"),
             ("ada", ""),
@@ -287,7 +235,7 @@ mod tests {
             ("web", "app, {1}"),
             ("31000000.5", "e9"),
         ] {
-            assert!(fits(&view, &VIEW.replacen(old, new, 1)), "{new}");
+            assert!(fits(&mut view, &VIEW.replacen(old, new, 1)), "{new}");
         }
         for (old, new) in [
             ("event", "event_type"),
@@ -297,12 +245,13 @@ mod tests {
             ("[1,true]", "[1,false]"),
             ("{}", "{\"a\":1}"),
             ("ada\"", "ada"),
+            ("ada", "ada\",\"properties\":{\"productid\":\""),
             (".5}", ".5} "),
             (".5}", ".5}}"),
             (".5}", ".5"),
             ("{\"event", " {\"event"),
         ] {
-            assert!(!fits(&view, &VIEW.replacen(old, new, 1)), "{new}");
+            assert!(!fits(&mut view, &VIEW.replacen(old, new, 1)), "{new}");
         }
     }
 
@@ -316,12 +265,12 @@ mod tests {
                 format!(r#"{{"user_id":"ada","metadata":{metadata},"n":7}}"#),
                 format!(r#"{{"user_id":"ada","n":7, "metadata" : {metadata} }}"#),
             ] {
-                let learned = template(&line).unwrap();
+                let mut learned = template(&line).unwrap();
                 for other in [
                     line.clone(),
                     line.replace("\"ada\"", "\"a longer name\"").replace('7', "-1.25").replace("app", ""),
                 ] {
-                    assert!(fits(&learned, &other), "{other}");
+                    assert!(fits(&mut learned, &other), "{other}");
                     assert_eq!(RawFields::of(&other), RawFields::parse_any(&other));
                     assert!(RawFields::of(&other).is_ok_and(|fields| fields.metadata.starts_with('{')));
                 }
@@ -333,24 +282,9 @@ mod tests {
     fn nothing_is_learned_where_alike_lines_can_mean_something_else() {
         let nested = r#"{"event_type":"purchase","items":[{"product_id":"a"}]}"#;
         let twice = r#"{"properties":{"productid":"a"},"properties":{"other":"b"}}"#;
-        for line in [nested, twice, r#"{"userid":null}"#, r#"{"timestamp":{}}"#] {
+        let many = format!("{{{}}}", (0..=VALUES_MAX).map(|n| format!("\"{n}\":1")).collect::<Vec<_>>().join(","));
+        for line in [nested, twice, r#"{"userid":null}"#, r#"{"timestamp":{}}"#, &many] {
             assert!(template(line).is_none(), "{line}");
         }
-    }
-
-    #[test]
-    fn programs_that_take_turns_have_a_template_each_and_new_ones_replace_old_ones() {
-        let mut decoder = Decoder::default();
-        let line = |program: usize| format!(r#"{{"program{program}":"x","user_id":"ada"}}"#);
-        for program in (0..TEMPLATES_MAX).cycle().take(100) {
-            decoder.read(&line(program), &mut RawFields::default()).unwrap();
-        }
-        assert_eq!((decoder.templates.len(), decoder.misses), (TEMPLATES_MAX, TEMPLATES_MAX as u32));
-        for _ in 0..2 * LEARN_EVERY {
-            decoder.read(&line(9), &mut RawFields::default()).unwrap();
-        }
-        assert_eq!((decoder.templates.len(), decoder.misses), (TEMPLATES_MAX, LEARN_EVERY));
-        let many = format!("{{{}}}", (0..=VALUES_MAX).map(|n| format!("\"{n}\":1")).collect::<Vec<_>>().join(","));
-        assert!(template(&many).is_none());
     }
 }

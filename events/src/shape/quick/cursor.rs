@@ -1,9 +1,7 @@
 //! Steps through plain JSON text: one method for each piece of its grammar.
 
-use crate::words::{are_equal, backslashes, quotes};
-
-/// Bytes that are looked at together.
-const CHUNK_BYTES: usize = 32;
+use super::scan::Scan;
+use crate::words::{are_equal, backslashes, leading_digits, quotes};
 
 /// Objects and arrays inside a value, above which a line is not plain. Bounds the recursion.
 const DEPTH_MAX: usize = 8;
@@ -20,19 +18,13 @@ pub(in crate::shape) struct JsonCursor<'a> {
 impl<'a> JsonCursor<'a> {
     /// At the beginning of a line; none if it has control characters.
     pub(in crate::shape) fn new(line: &'a str) -> Option<Self> {
-        // Without a branch per byte, so that the compiler can look at many bytes at once.
-        let found = |(control, escapes), byte: &u8| (control | (*byte < b' '), escapes | (*byte == b'\\'));
-        let (chunks, rest) = line.as_bytes().as_chunks::<CHUNK_BYTES>();
-        // The last chunk has bytes of the one before it: looking at them again takes less time than at the rest byte by byte.
-        let last = line.as_bytes().last_chunk::<CHUNK_BYTES>();
-        let seen = chunks.as_flattened().iter().fold((false, false), found);
-        let (control, escapes) = last.map_or(rest, <[u8; CHUNK_BYTES]>::as_slice).iter().fold(seen, found);
-        (!control).then_some(JsonCursor { line, at: 0, escapes })
+        JsonCursor::of(line, Scan::of(line.as_bytes()))
     }
 
-    /// Whether the line has no backslash.
-    pub(in crate::shape) fn is_free_of_escapes(&self) -> bool {
-        !self.escapes
+    /// At the beginning of a line that was scanned; none if it has control characters.
+    #[inline]
+    pub(in crate::shape) fn of(line: &'a str, scan: Scan) -> Option<Self> {
+        (!scan.has_control).then_some(JsonCursor { line, at: 0, escapes: scan.has_backslash })
     }
 
     /// The number of bytes before the position.
@@ -58,6 +50,22 @@ impl<'a> JsonCursor<'a> {
     pub(in crate::shape) fn text(&mut self, text: &[u8]) -> Option<()> {
         let end = self.at.checked_add(text.len())?;
         are_equal(self.line.as_bytes().get(self.at..end)?, text).then(|| self.at = end)
+    }
+
+    /// Goes past so many bytes and then exactly this text.
+    #[inline]
+    pub(in crate::shape) fn bytes_and_text(&mut self, bytes: usize, text: &[u8]) -> Option<()> {
+        let mut after = JsonCursor { at: self.at.checked_add(bytes)?, ..*self };
+        after.text(text)?;
+        self.at = after.at;
+        Some(())
+    }
+
+    /// Goes to the next quote.
+    #[inline]
+    pub(in crate::shape) fn find_quote(&mut self) -> Option<()> {
+        self.at = self.find(quotes)?;
+        Some(())
     }
 
     /// Requires the end of the line.
@@ -186,7 +194,8 @@ impl<'a> JsonCursor<'a> {
         if self.escapes {
             return self.string_with_escapes();
         }
-        self.at = self.find(quotes)? + 1;
+        self.find_quote()?;
+        self.at += 1;
         Some(())
     }
 
@@ -252,6 +261,13 @@ impl<'a> JsonCursor<'a> {
     #[inline]
     fn digits(&mut self) -> Option<usize> {
         let start = self.at;
+        while let Some(eight) = self.line.as_bytes().get(self.at..).and_then(<[u8]>::first_chunk) {
+            let digits = leading_digits(*eight);
+            self.at += digits;
+            if digits < eight.len() {
+                return Some(self.at - start).filter(|digits| *digits > 0);
+            }
+        }
         while let Some(b'0'..=b'9') = self.peek() {
             self.at += 1;
         }
