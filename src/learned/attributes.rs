@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use dataflow::dictionary::Dictionary;
 use dataflow::product_attributes::{Attribute, ProductAttributes};
 use dataflow::rules::KeyNames;
@@ -15,6 +14,7 @@ use store::Follow;
 
 use super::content::descriptions;
 use crate::config::Config;
+use crate::system::shop_rows;
 
 /// Reads the attributes of all products, again and again.
 pub struct AttributeReader {
@@ -83,9 +83,7 @@ pub fn attributes_now(config: &Config, dictionary: &Arc<Dictionary>) -> anyhow::
     if config.rules.features.attributes.is_empty() {
         return Ok(None);
     }
-    let file = config.store.clone().filter(|_| config.postgres.is_none());
-    let store = file.map(store::sqlite::open).transpose().context("the store cannot be opened")?;
-    let store = store.map(|store| store as Arc<dyn Follow>);
+    let store = shop_rows::made_file(config)?.map(|store| store as Arc<dyn Follow>);
     let Some(mut reader) = AttributeReader::of(config, store, dictionary.clone())? else { return Ok(None) };
     Ok(reader.read(|| true)?)
 }

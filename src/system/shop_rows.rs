@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use sources::postgres::NAME;
 use store::postgres::{PgClient, PostgresStore};
 use store::sqlite::SqliteStore;
@@ -42,4 +42,18 @@ impl ShopRows {
             .context("the thread of the store's database cannot be started")?;
         Ok(ShopRows { store: Some(Arc::new(store)), followed: None })
     }
+}
+
+/// The SQLite file of `[store]`, for commands that only read it; none if the shop's rows are elsewhere. Of a file that `vitrine serve`
+/// has not made yet, a command would read an empty shop.
+///
+/// # Errors
+/// When the file is not there, or cannot be opened.
+pub(crate) fn made_file(config: &Config) -> anyhow::Result<Option<Arc<SqliteStore>>> {
+    let Some(settings) = config.store.clone().filter(|_| config.postgres.is_none()) else { return Ok(None) };
+    let path = settings.path.display();
+    if !settings.path.try_exists().with_context(|| format!("`store.path`: {path} cannot be read"))? {
+        bail!("`store.path`: {path} is not there: `vitrine serve` makes the file of [store] at its first start");
+    }
+    store::sqlite::open(settings).context("the file of [store] cannot be opened").map(Some)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{Ids, ProductKey, UserKey};
 use dataflow::index_reader::IndexReader;
@@ -17,6 +17,7 @@ use store::Follow;
 use crate::config::Config;
 use crate::learned::content::{ContentMaker, descriptions};
 use crate::learned::{self, ReadHistories};
+use crate::system::shop_rows;
 
 /// The time between two trainings of the factor model, by the clock of the evaluation.
 const TRAIN_EVERY_MS: Time = 24 * 60 * 60 * 1000;
@@ -41,9 +42,8 @@ pub(super) fn chain(words: &[String]) -> anyhow::Result<Vec<SourceName>> {
 /// # Errors
 /// When no products are configured, or they cannot be read.
 pub(super) fn content(config: &Config) -> anyhow::Result<ContentModel> {
-    let file = config.store.clone().filter(|_| config.postgres.is_none());
-    let store = file.map(store::sqlite::open).transpose().context("the store cannot be opened")?;
-    let Some(home) = descriptions(config, store.map(|store| store as Arc<dyn Follow>)) else {
+    let store = shop_rows::made_file(config)?.map(|store| store as Arc<dyn Follow>);
+    let Some(home) = descriptions(config, store) else {
         bail!("the source \"content\" needs the shop's products: configure [postgres], [files] or [store]");
     };
     let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)));

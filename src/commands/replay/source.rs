@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context as _, bail};
 use dataflow::dictionary::Dictionary;
 use dataflow::feed::WorkerContext;
 use dataflow::replay::{Failure, OpenReplaySources, ReplaySource};
@@ -13,7 +12,8 @@ use sources::{files, kafka, postgres};
 use store::Follow as _;
 
 use super::erasures;
-use crate::config::{self, Config};
+use crate::config::Config;
+use crate::system::shop_rows;
 use crate::system::sources::{of_kafka, of_postgres};
 
 /// The streams and tables to replay. The ends of the streams are fixed at the start.
@@ -98,9 +98,8 @@ impl TablesInto<'_> {
     /// Reads orders and catalogue from where the server has them.
     fn read(&self, config: &Config, files: Option<&files::range::Range>) -> anyhow::Result<ReplayTables> {
         let TablesInto { bounds, dictionary, registry, refused } = *self;
-        // The store is in the database of [postgres], if there is one.
-        if let (Some(settings), None) = (&config.store, &config.postgres) {
-            return self.of_store(settings);
+        if let Some(store) = shop_rows::made_file(config)? {
+            return Ok(sources::store::range::read(&mut *store.follow()?, bounds, dictionary, registry, refused)?);
         }
         if let Some(range) = files {
             return Ok(range.tables(bounds, dictionary, registry, refused)?);
@@ -112,17 +111,6 @@ impl TablesInto<'_> {
             }
             None => Ok(ReplayTables::default()),
         }
-    }
-
-    /// Reads the SQLite file of the store, which must be there: without it, shops that have orders would have none.
-    fn of_store(&self, settings: &config::ShopStore) -> anyhow::Result<ReplayTables> {
-        let path = settings.path.display();
-        if !settings.path.try_exists().with_context(|| format!("`store.path`: {path} cannot be read"))? {
-            bail!("`store.path`: {path} is not there: `vitrine serve` makes the file of [store] at its first start");
-        }
-        let store = store::sqlite::open(settings.clone()).context("the file of [store] cannot be opened")?;
-        let TablesInto { bounds, dictionary, registry, refused } = *self;
-        Ok(sources::store::range::read(&mut *store.follow()?, bounds, dictionary, registry, refused)?)
     }
 }
 
