@@ -53,8 +53,7 @@ impl LogEventWriter {
     /// The stream and the record of an event. An event without a time gets the current time: the meaning of a durable
     /// record must not depend on when it is read.
     fn record(&self, event: &Bytes) -> Result<(Stream, Record), InvalidEvent> {
-        // If the wall clock was set back, the service clock is ahead of it, and of the record.
-        let now = self.clock.service().min(self.clock.wall());
+        let now = self.present();
         let decoded = self.decode(event)?;
         let stream = if decoded.kind == EventKind::Removal { Stream::Removals } else { Stream::Views };
         let key = decoded.user.as_bytes().to_vec();
@@ -139,6 +138,11 @@ impl EventWriter for LogEventWriter {
 
     fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, WriteError>> {
         Box::pin(self.append_all(events))
+    }
+
+    /// After a restart, and where the wall clock was set back, the service clock is ahead of it.
+    fn present(&self) -> Millis {
+        self.clock.service().min(self.clock.wall())
     }
 
     fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, WriteError>> {
@@ -262,6 +266,7 @@ mod tests {
             let bounds = TimeBounds::around(NOW);
             events::decode(payload, Some((NOW - HOUR_MS).into()), &bounds).map(|event| event.at)
         };
+        assert_eq!(event_writer.present(), NOW - HOUR_MS, "a removal hides no view that comes after it");
         let undated = VIEW.replace(r#","timestamp":1795169700"#, "");
         let (_, record) = event_writer.record(&Bytes::from(undated)).expect("it is an event");
         assert_eq!(read(&record.payload), Ok(NOW - HOUR_MS));

@@ -35,8 +35,8 @@ impl TimeBounds {
     /// The time that counts, from the one the event states and the one of its record.
     ///
     /// The stated time is checked before it is clamped: a time from the far future is an error and does not become the
-    /// record's time. The time of a removal may be after the reader's present, too: it covers views, and a service
-    /// clock set it, which never goes back, while the wall clock, which dates records, may have been set back since.
+    /// record's time. The time of a removal may be after the reader's present, too: it covers a view, and the wall clock, which
+    /// dates records, may have been set back since that view.
     pub(crate) fn settle(
         &self,
         kind: EventKind,

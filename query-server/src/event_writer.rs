@@ -76,6 +76,9 @@ pub trait EventWriter: Send + Sync {
     /// event is written when one of them can never be.
     fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, WriteError>>;
 
+    /// The present by the clock that dates events without a time: an event that is written later is dated no earlier.
+    fn present(&self) -> Millis;
+
     /// Writes the removal of `product` from the history of `user`, dated `at`. Resolves like `append`.
     fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, WriteError>>;
 

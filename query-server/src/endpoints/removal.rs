@@ -64,8 +64,9 @@ pub(crate) async fn remove(
     }
     read.admit(read.reader.view_any().as_of(), &[InputKind::Views], &parameters)?;
     let viewed_at = viewed_at(&operations, &user, &product).ok_or(Problem::NotInHistory)?;
-    // A removal is dated after the latest view, also where the clock that dated the view is ahead of this one.
-    let at = operations.app.clock.now().max(viewed_at);
+    // A removal covers the latest view, also where the clock that dated the view is ahead of this one. It is not dated further
+    // ahead, because it would hide later views.
+    let at = operations.app.event_writer.present().max(viewed_at);
     let removing = operations.app.event_writer.remove(&user, &product, at);
     let timeout = Duration::from_millis(operations.settings.intake_timeout_ms);
     let position = tokio::time::timeout(timeout, removing).await.map_err(|_| Problem::WriteTimeout)??;

@@ -175,6 +175,10 @@ impl EventWriter for TestWriter {
         Box::pin(async move { Ok(vec![writing.await?]) })
     }
 
+    fn present(&self) -> Millis {
+        now_ms()
+    }
+
     fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, WriteError>> {
         self.write(vec![Record::Removal { user: user.into(), product: product.into(), at }])
     }

@@ -1,6 +1,6 @@
 //! Removals are durable and visible before they are answered, and change nothing else.
 
-use crate::shop::{Mood, Record, Shop, now_ms, patient, short, viewed};
+use crate::shop::{Mood, Record, Shop, Start, now_ms, patient, short, viewed};
 
 const TEA: &str = "/v1/users/user-1/history/tea";
 
@@ -46,6 +46,22 @@ fn a_view_from_the_future_is_removed_too() {
     assert_eq!(shop.connect().ask("DELETE", TEA, &[], b"").status, 204);
     assert!(shop.get("/v1/users/user-1/history").products().is_empty());
     assert!(matches!(shop.records().last(), Some(Record::Removal { at, .. }) if *at == ahead));
+}
+
+#[test]
+fn what_a_user_does_after_a_removal_and_an_erasure_counts_though_the_service_clock_is_ahead() {
+    // As after a restart: the clock begins at the latest time that may have been answered.
+    let shop = Shop::guarded(patient(), Start { clock_ahead_ms: 60_000, ..Start::default() });
+    for target in [TEA, "/v1/users/user-1"] {
+        shop.happened([viewed("user-1", "tea", now_ms())]);
+        assert!(matches!(shop.connect().ask("DELETE", target, &[], b"").status, 200 | 204), "{target}");
+        let (Record::Removal { at, .. } | Record::Erasure { at, .. }) = shop.records().pop().unwrap() else {
+            panic!("{target} is written")
+        };
+        crate::shop::eventually(|| now_ms() > at);
+        shop.happened([viewed("user-1", "tea", now_ms())]);
+        assert_eq!(shop.get("/v1/users/user-1/history").products(), ["tea"], "{target}");
+    }
 }
 
 #[test]

@@ -24,11 +24,15 @@ use crate::log::{Log, LogFeed};
 pub(crate) use crate::log::{Mood, TestWriter};
 pub(crate) use crate::records::{Record, bought, now_ms, product, viewed};
 
-struct WallClock;
+/// The wall clock, or a clock that is ahead of it.
+#[derive(Default)]
+struct WallClock {
+    ahead_ms: Time,
+}
 
 impl ServiceClock for WallClock {
     fn now(&self) -> Time {
-        now_ms()
+        now_ms() + self.ahead_ms
     }
 }
 
@@ -58,6 +62,8 @@ pub(crate) struct Start {
     pub(crate) online: Option<Arc<recommend::Online>>,
     /// The models that are not in the graph.
     pub(crate) models: recommend::Models,
+    /// How far the service clock is ahead of the wall clock.
+    pub(crate) clock_ahead_ms: Time,
     pub(crate) tls: Option<Arc<Tls>>,
 }
 
@@ -186,7 +192,7 @@ impl Shop {
             online,
             registry,
             ticks: engine.tick_counter(),
-            clock: Arc::new(WallClock),
+            clock: Arc::new(WallClock { ahead_ms: start.clock_ahead_ms }),
             event_writer: writer.clone(),
             workers,
             version: "1.2.3",
@@ -277,7 +283,7 @@ impl Drop for Shop {
 fn shadow(reader: &IndexReader, recommender: &impl Fn(&Rules) -> Arc<Recommender>) -> Option<ShadowLists> {
     let maker = |reader: IndexReader| ListMaker { recommender: recommender(reader.rules()), reader };
     let lists = maker(reader.in_shadow()?);
-    let hits = Arc::new(ShadowHits::new(Arc::new(WallClock)));
+    let hits = Arc::new(ShadowHits::new(Arc::new(WallClock::default())));
     hits.compare(Compared { live: maker(reader.clone()), shadow: lists.clone() });
     Some(ShadowLists { lists, hits })
 }
@@ -308,7 +314,7 @@ fn engine(rules: Rules, workers: usize, log: Arc<Log>, registry: Arc<SourceRegis
         registry,
         ..engine::Settings::new(
             Arc::new(Dictionary::new(Ids::new([7; 16]))),
-            Arc::new(WallClock),
+            Arc::new(WallClock::default()),
             Arc::new(open_feeds),
             1000,
         )

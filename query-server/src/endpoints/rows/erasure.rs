@@ -61,8 +61,9 @@ pub(super) async fn erase(
     let held = held(&operations, read.reader.dictionary().find_user(&user));
     let mut positions = Vec::new();
     let users = delete_user(&operations, &user, condition, &mut positions).await?;
-    // An erasure is dated after the latest event, also where the clock that dated the event is ahead of this one.
-    let at = operations.app.clock.now().max(held.latest);
+    // An erasure covers the latest event, also where the clock that dated the event is ahead of this one. It is not dated further
+    // ahead, because it would cover later events.
+    let at = operations.app.event_writer.present().max(held.latest);
     let erasing = operations.app.event_writer.erase(&user, at);
     let timeout = Duration::from_millis(operations.settings.intake_timeout_ms);
     let position = tokio::time::timeout(timeout, erasing).await.map_err(|_| Problem::WriteTimeout)??;
