@@ -169,6 +169,7 @@ impl Source {
         let watcher = Watcher::new(WatcherParts {
             upstream,
             topics: settings.topics.iter().chain(&settings.rules).map(|topic| topic.as_str().into()).collect(),
+            made_here: settings.made_here.iter().map(|topic| topic.as_str().into()).collect(),
             discovery: settings.discovery,
             resume,
             past: past.clone(),

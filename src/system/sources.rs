@@ -42,12 +42,14 @@ pub(super) fn make(
         let clock = Arc::new(LaterClock::new(clock.clone(), wall_ms));
         // Only counts cannot tell events before an erasure from later ones.
         let erasures = config.rules.features.enabled.then(|| settings.removals.clone());
+        // The log makes it.
+        let made_here = vec![settings.removals.clone()];
         let (rules, settings) = (settings.rules.clone(), of_kafka(settings));
         let ServedWatermark { begun, caught_up: answered_before, .. } = *floor;
         // Every topic has a partition 0.
         let is_kept = |topic: &String| restored.is_some_and(|restored| restored.position(topic, 0).is_some());
         let awaited = begun || settings.topics.iter().any(is_kept);
-        let settings = kafka::Settings { answered_before, awaited, rules, erasures, ..settings };
+        let settings = kafka::Settings { answered_before, awaited, made_here, rules, erasures, ..settings };
         let store = archive::store::open(&config.archive)?;
         let past = store.map(|store| Arc::new(LiveArchive::new(store, &config.archive)) as Arc<dyn kafka::past::Past>);
         let from = kafka::ReadFrom { resume, past };

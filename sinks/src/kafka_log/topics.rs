@@ -103,17 +103,32 @@ impl TopicCreator {
     }
 }
 
+/// Why a topic of Vitrine is not known to be there.
+#[derive(Debug, thiserror::Error)]
+enum Absent {
+    #[error("topic {topic} cannot be looked up: {error}")]
+    Unknown { topic: String, error: KafkaError },
+    #[error("topic {topic} cannot be created: {reason}")]
+    NotCreated { topic: String, reason: String },
+}
+
 fn run(admin: &AdminClient<Deliveries>, topics: &[OwnTopic], requested: &Receiver<()>, report: &Report) {
-    let mut backoff = crate::backoff();
+    let (mut backoff, mut is_said) = (crate::backoff(), false);
     loop {
         admin.inner().context().addresses.restore(admin.inner());
         let over = match topics.iter().try_for_each(|topic| ensure(admin, topic)) {
             Ok(()) => {
                 backoff.reset();
+                is_said = false;
                 report(State::Live);
                 requested.recv().is_err()
             }
-            Err(reason) => {
+            Err(absent) => {
+                let reason = absent.to_string();
+                // Whoever reads the topics reports brokers that are away, and waits in silence for a topic that is made here.
+                if matches!(absent, Absent::NotCreated { .. }) && !std::mem::replace(&mut is_said, true) {
+                    tracing::warn!(reason, "kafka: a topic of Vitrine is missing; trying again until it can be made");
+                }
                 report(State::Retrying(reason));
                 requested.recv_timeout(backoff.pause()) == Err(RecvTimeoutError::Disconnected)
             }
@@ -124,19 +139,19 @@ fn run(admin: &AdminClient<Deliveries>, topics: &[OwnTopic], requested: &Receive
     }
 }
 
-/// Creates the topic if it is missing; an error is the reason why it cannot.
-fn ensure(admin: &AdminClient<Deliveries>, topic: &OwnTopic) -> Result<(), String> {
-    let name = &topic.name;
+/// Creates the topic if it is missing.
+fn ensure(admin: &AdminClient<Deliveries>, topic: &OwnTopic) -> Result<(), Absent> {
+    let OwnTopic { name, partitions, settings } = topic;
     let there = exists(admin, name).map_err(|error| {
         admin.inner().context().addresses.note(&error);
-        format!("topic {name} cannot be looked up: {error}")
+        Absent::Unknown { topic: name.clone(), error }
     });
     if there? {
         return Ok(());
     }
-    let created = create_topic(admin, name, topic.partitions, topic.settings);
-    if created.map_err(|reason| format!("topic {name} cannot be created: {reason}"))? {
-        tracing::info!(topic = name, partitions = topic.partitions, "created a topic");
+    let created = create_topic(admin, name, *partitions, settings);
+    if created.map_err(|reason| Absent::NotCreated { topic: name.clone(), reason })? {
+        tracing::info!(topic = name, partitions, "created a topic");
     }
     Ok(())
 }

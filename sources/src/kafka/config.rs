@@ -15,6 +15,9 @@ pub struct Settings {
     pub brokers: String,
     /// The topics to read: events and removals. Both shapes of event are read on each.
     pub topics: Vec<String>,
+    /// Those of them that another part of the program makes if they are missing: a start waits for them, and does not report
+    /// that they are missing.
+    pub made_here: Vec<String>,
     /// The topic whose records are merchandising rules, if there is one. A replay does not read it.
     pub rules: Option<String>,
     /// The topic whose erasures must be known before events are given, if there is one. A replay finds them by itself.
@@ -42,6 +45,7 @@ impl Settings {
         Settings {
             brokers: brokers.into(),
             topics: topics.into_iter().map(Into::into).collect(),
+            made_here: Vec::new(),
             rules: None,
             erasures: None,
             client: BTreeMap::new(),

@@ -102,6 +102,7 @@ pub fn open<U: Upstream, F: Fetch + 'static>(parts: SourceParts<U, F>) -> (Watch
     let watcher = Watcher::new(WatcherParts {
         upstream,
         topics,
+        made_here: Vec::new(),
         discovery,
         resume,
         past: None,

@@ -35,7 +35,7 @@ use super::fingerprint::{Ends, Evidence, Judgement, Reread};
 use super::join::Joined;
 use super::notify::Notify;
 use super::past::Past;
-use super::upstream::{TopicLookup, Unanswered, Upstream};
+use super::upstream::{Unanswered, Upstream};
 
 use absence::Absence;
 use beginnings::Beginnings;
@@ -61,6 +61,8 @@ const REST: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(50
 pub(super) struct WatcherParts<U> {
     pub(super) upstream: U,
     pub(super) topics: Vec<Arc<str>>,
+    /// Those of them that are made elsewhere in this program if they are missing.
+    pub(super) made_here: Vec<Arc<str>>,
     pub(super) discovery: Duration,
     pub(super) resume: Resume,
     /// The archive, for records that the topics have deleted.
@@ -91,6 +93,8 @@ pub(super) struct Watcher<U: Upstream> {
     topic_troubles: Vec<String>,
     /// Topics that exist and could not be listed then.
     refused: Vec<Arc<str>>,
+    /// Topics that were not there yet, and are about to be made.
+    expected: Vec<Arc<str>>,
     /// The state that was reported last.
     state: State,
     absence: Absence,
@@ -115,6 +119,7 @@ impl<U: Upstream> Watcher<U> {
             parts.status.unmet();
         }
         Watcher {
+            expected: parts.made_here.clone(),
             parts,
             tracked: BTreeMap::new(),
             present: BTreeSet::new(),
@@ -206,7 +211,8 @@ impl<U: Upstream> Watcher<U> {
         if all_are_read && !self.is_withheld() {
             all_assignments.iter().for_each(|assignments| assignments.set_looked());
         }
-        if self.topic_troubles.is_empty() && ends.len() == ours.len() && all_are_read {
+        let are_there = self.topic_troubles.is_empty() && self.expected.is_empty();
+        if are_there && ends.len() == ours.len() && all_are_read {
             all_assignments.iter().for_each(|assignments| assignments.set_complete());
         }
         Ok(())
@@ -218,28 +224,6 @@ impl<U: Upstream> Watcher<U> {
         // Any topic has a first partition.
         let was_read = |topic: &str| self.parts.answered_before || (self.parts.resume)(topic, 0).is_some();
         self.refused.iter().any(|topic| !is_read(topic) && was_read(topic))
-    }
-
-    fn look_up_topics(&mut self) -> Result<(), Unanswered> {
-        let (mut present, mut troubles, mut refused) = (BTreeSet::new(), Vec::new(), Vec::new());
-        for topic in &self.parts.topics {
-            match self.parts.upstream.look_up(topic)? {
-                TopicLookup::Partitions(partitions) => {
-                    present.extend(partitions.into_iter().map(|partition| PartitionId { topic: topic.clone(), partition }));
-                }
-                TopicLookup::Missing => troubles.push(format!(
-                    "topic {topic} does not exist: create it, or name another one under [kafka]; a topic that is read is never made here"
-                )),
-                TopicLookup::Refused(reason) => {
-                    // It still exists: its partitions are not dropped.
-                    present.extend(self.present.iter().filter(|id| id.topic == *topic).cloned());
-                    refused.push(topic.clone());
-                    troubles.push(reason);
-                }
-            }
-        }
-        (self.present, self.topic_troubles, self.refused) = (present, troubles, refused);
-        Ok(())
     }
 
     /// Reads the samples again, where their records should still be, and takes new ones.
@@ -375,6 +359,7 @@ impl<U: Upstream> Watcher<U> {
             false => State::Retrying(self.troubles.join("; ")),
             // A source that was live reads its other partitions meanwhile.
             true if self.is_listing && self.state != State::Live => State::CatchingUp,
+            true if !self.expected.is_empty() => State::CatchingUp,
             true => State::Live,
         };
         if state != self.state {
