@@ -22,11 +22,13 @@ mod kind;
 mod layers;
 mod log;
 mod nearest;
+mod paths;
 mod problem;
 mod raw;
 mod reference;
 mod sections;
 mod setting;
+mod shared;
 mod values;
 
 use std::path::PathBuf;
@@ -39,6 +41,7 @@ pub use self::problem::{Errors, Origin, Problem};
 pub use self::reference::{example, reference_table};
 pub use self::sections::{Checkpoint, Dataflow, Files, Sinks};
 pub use self::setting::sections;
+pub use self::shared::SharedSettings;
 pub use archive::Settings as Archive;
 pub use dataflow::rules::Rules;
 pub use models::als::AlsSettings;
@@ -114,6 +117,8 @@ pub struct Config {
     pub archive: Archive,
     /// `[log]`
     pub log: Log,
+    /// Of all values: what must be the same in all processes of a cluster.
+    pub shared: SharedSettings,
 }
 
 impl Config {
@@ -173,6 +178,7 @@ impl Config {
             sinks: Sinks::read(given),
             archive: Archive::read(given),
             log: Log::read(given),
+            shared: SharedSettings::of(values),
         }
     }
 

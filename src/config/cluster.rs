@@ -6,7 +6,8 @@ use std::time::Duration;
 use settings::{Kind, Value, seconds, whole};
 
 settings::section! {
-    /// Several processes that share the work. All need the same settings, except their own number and addresses.
+    /// Several processes that share the work. All need the same settings, except their own number and addresses, `server.threads`,
+    /// [log], and paths, secrets and settings of clients that differ from machine to machine.
     pub struct Cluster in "cluster" {
         /// Number of processes. All have the same number of workers.
         processes: usize = 1, "processes", whole(1, 64);

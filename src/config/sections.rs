@@ -66,13 +66,6 @@ settings::section! {
 }
 
 impl Sinks {
-    /// The copies of lists, as text that is equal for equal copies and has no secret.
-    #[must_use]
-    pub fn copies(&self) -> String {
-        let (kafka, postgres) = (&self.kafka, &self.postgres);
-        format!("{:?} {:?} {:?} {:?}", kafka.topic, kafka.lists, postgres.table, postgres.lists)
-    }
-
     /// Whether the ids of users have to be remembered, to write them with their lists.
     #[must_use]
     pub fn needs_users(&self) -> bool {

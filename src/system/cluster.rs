@@ -92,12 +92,7 @@ fn facts(config: &Config) -> Facts {
         processes: config.cluster.processes,
         workers: config.dataflow.workers,
         id_key: Fingerprint::of(&config.dataflow.id_key).to_string(),
-        rules: format!("{:?} {:?}", config.rules, config.recommendations),
-        views: config.kafka.as_ref().map(|kafka| format!("{:?} {} {:?}", kafka.views, kafka.removals, kafka.rules)),
-        brokers: config.kafka.as_ref().map(|kafka| kafka.brokers.clone()),
-        checkpoints: config.checkpoint.is_some(),
-        changes: config.sinks.changes.is_some(),
-        copies: config.sinks.copies(),
+        settings: config.shared.clone(),
     }
 }
 

@@ -138,6 +138,9 @@ fn processes_set_up_differently_both_end_as_with_a_wrong_configuration() {
     let pair = ProcessPair::new();
     let processes = [pair.start(0, &[]), pair.start(1, &["dataflow.workers=2"])];
     both_end(processes, "have different numbers of workers: ");
+    let pair = ProcessPair::new();
+    let processes = [pair.start(0, &["features.enabled=on"]), pair.start(1, &["rules.window_days=7"])];
+    both_end(processes, "have different settings: `features.enabled`, `rules.window_days`");
 }
 
 #[test]

@@ -4,6 +4,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::SharedSettings;
+
+/// The keys that an error names.
+const KEYS_MAX: usize = 5;
+
 /// The settings of a process that concern the others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Facts {
@@ -11,14 +16,7 @@ pub(super) struct Facts {
     pub(super) processes: usize,
     pub(super) workers: usize,
     pub(super) id_key: String,
-    pub(super) rules: String,
-    pub(super) views: Option<String>,
-    /// May differ: two machines may know the same brokers by different addresses.
-    pub(super) brokers: Option<String>,
-    pub(super) checkpoints: bool,
-    pub(super) changes: bool,
-    /// The copies of lists: each process writes its share of them.
-    pub(super) copies: String,
+    pub(super) settings: SharedSettings,
 }
 
 /// Two processes with the same key that cannot work together: this start cannot succeed.
@@ -59,25 +57,31 @@ impl Facts {
             return Some(Unlike { what, lasts: false });
         }
         let numbers = |what: &str, ours: usize, theirs: usize| (ours != theirs, format!("{what}: {ours} and {theirs}"));
-        let words = |is_unlike: bool, what: &str| (is_unlike, what.to_owned());
-        let settings = [
+        let unlike = self.settings.unlike(&theirs.settings);
+        let facts = [
             numbers("numbers of processes", self.processes, theirs.processes),
             numbers("numbers of workers", self.workers, theirs.workers),
-            words(self.id_key != theirs.id_key, "values of `dataflow.id_key`"),
-            words(self.rules != theirs.rules, "values in [rules], [models] or [recommendations]"),
-            words(self.views != theirs.views, "topics"),
-            words(self.checkpoints != theirs.checkpoints, "settings of whether checkpoints are kept"),
-            words(self.changes != theirs.changes, "settings of whether changes are written"),
-            words(self.copies != theirs.copies, "values in [sinks.kafka] or [sinks.postgres]"),
+            (self.id_key != theirs.id_key, "values of `dataflow.id_key`".to_owned()),
+            (!unlike.is_empty(), format!("settings: {}", named(&unlike))),
         ];
-        let (_, what) = settings.into_iter().find(|(is_unlike, _)| *is_unlike)?;
+        let (_, what) = facts.into_iter().find(|(is_unlike, _)| *is_unlike)?;
         Some(Unlike { what: format!("processes {own} and {other} of the cluster have different {what}"), lasts: true })
+    }
+}
+
+/// Keys in words; of many, the first.
+fn named(keys: &[&str]) -> String {
+    let shown: Vec<String> = keys.iter().take(KEYS_MAX).map(|key| format!("`{key}`")).collect();
+    match keys.len().saturating_sub(KEYS_MAX) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, Request};
 
     impl Facts {
         /// The settings of two processes with one worker each.
@@ -87,23 +91,27 @@ mod tests {
                 processes: 2,
                 workers: 1,
                 id_key: "k".into(),
-                rules: "r".into(),
-                views: None,
-                brokers: Some("a:1".into()),
-                checkpoints: true,
-                changes: false,
-                copies: String::new(),
+                settings: SharedSettings::default(),
             }
         }
     }
 
     #[test]
-    fn brokers_may_have_other_addresses_and_versions_may_change_but_settings_stay() {
+    fn versions_may_change_but_settings_stay() {
         let ours = Facts::of_two();
-        assert_eq!(ours.unlike(&Facts { brokers: Some("b:1".into()), ..ours.clone() }, [0, 1]), None);
+        assert_eq!(ours.unlike(&ours.clone(), [0, 1]), None);
         let newer = Facts { version: "2".into(), workers: 9, ..ours.clone() };
         assert!(!ours.unlike(&newer, [0, 1]).unwrap().lasts, "an upgrade that is under way");
-        let other = ours.unlike(&Facts { views: Some("v".into()), ..ours.clone() }, [0, 1]).unwrap();
-        assert!(other.lasts && other.to_string().ends_with("different topics"), "{other}");
+        let settings = Config::load(&Request::default()).expect("all settings have defaults").shared;
+        let other = ours.unlike(&Facts { settings, ..ours.clone() }, [0, 1]).unwrap();
+        assert!(other.lasts, "{other}");
+        let what = other.to_string();
+        assert!(what.contains("different settings: `[checkpoint]`, ") && what.ends_with(" more"), "{what}");
+    }
+
+    #[test]
+    fn all_of_a_few_keys_are_named() {
+        assert_eq!(named(&["a.b"]), "`a.b`");
+        assert_eq!(named(&["a", "b", "c", "d", "e", "f"]), "`a`, `b`, `c`, `d`, `e` and 1 more");
     }
 }

@@ -29,7 +29,7 @@ use super::{Start, token};
 use crate::encrypted_link::{self, Encrypted};
 
 /// Changes with every change of these messages, or of the messages between workers.
-const PROTOCOL: &str = "vitrine cluster 3";
+const PROTOCOL: &str = "vitrine cluster 4";
 
 /// Far more than any message takes.
 const MESSAGE_MAX: usize = 64 << 10;
