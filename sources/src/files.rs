@@ -9,7 +9,9 @@
 //!   to the dead letters and is skipped without being held in memory. So does any line that is wrong.
 //! - **Growth** is read from where the reading stopped. A file that is replaced, cut or rewritten is read from its start:
 //!   views and removals that were read stay (reading them again changes nothing), and of a table the difference is fed
-//!   in one tick, once the file no longer grows. A table's last line counts without a line end when the file rests.
+//!   in one tick, once the file no longer grows. A last line of a table without a line end counts when the file rests, if
+//!   it can be read; otherwise it waits for the rest of it. If more of it comes, the table is read again and the difference
+//!   is fed.
 //! - **Missing** files are waited for. An empty directory is a shop without visitors.
 //! - **Times**: an event's time is at most the time its line arrived: now, or for what is there at the start, the file's
 //!   modification time. A line without a time gets a time of its own: the arrival's, counted back by one millisecond for

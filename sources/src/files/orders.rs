@@ -70,8 +70,8 @@ mod tests {
         let mut sales = Vec::new();
         loop {
             match columns.next(&mut records, &reading).unwrap() {
-                TableLine::Row { row, .. } => sales.extend(row),
-                TableLine::Refused(fault) => panic!("{fault}"),
+                TableLine::Row(row) => sales.extend(row),
+                TableLine::Refused { fault, .. } => panic!("{fault}"),
                 TableLine::Last { .. } => return sales,
             }
         }

@@ -97,6 +97,18 @@ impl<'f> CsvRecords<'f> {
         Ok((self.start, bytes))
     }
 
+    /// Whether no further byte of the file can make the record right that was refused last: it is too long, or its first
+    /// line has an end.
+    pub(super) fn is_decided(&self, fault: &Fault<'_>) -> bool {
+        matches!(fault, Fault::TooLarge { .. }) || !self.position.skipping
+    }
+
+    /// Goes back to the record found last.
+    pub(super) fn go_back(&mut self) {
+        self.position = FilePosition { offset: self.start, skipping: false };
+        self.restart();
+    }
+
     /// Goes on to the next record.
     pub(super) fn next(&mut self) -> io::Result<NextRecord> {
         if self.position.skipping {
@@ -244,6 +256,20 @@ mod tests {
         assert_eq!(read(b"a,b\n1,2", false), (rows(&[&["a", "b"]]), vec![], 4));
         assert_eq!(read(b"a,b\n1,2", true), (rows(&[&["a", "b"], &["1", "2"]]), vec![], 7));
         assert_eq!(read(b"a,b\n1,\"2", false), (rows(&[&["a", "b"]]), vec![], 4));
+    }
+
+    #[test]
+    fn a_refused_record_is_decided_when_its_line_has_an_end_or_it_is_too_long() {
+        let long = format!("1,{}", "x".repeat(LINE_BYTES_MAX));
+        for (content, decided) in [("1,\"2", false), ("1,\"2\n3", true), (long.as_str(), true)] {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(content.as_bytes()).unwrap();
+            let mut records = CsvRecords::new(&file, FilePosition::default(), content.len() as u64, true);
+            let NextRecord::Refused(fault) = records.next().unwrap() else { panic!("{content:.9} is refused") };
+            assert_eq!(records.is_decided(&fault), decided, "{content:.9}");
+            records.go_back();
+            assert_eq!(records.next().unwrap(), NextRecord::Refused(fault), "it is read again");
+        }
     }
 
     #[test]

@@ -97,10 +97,10 @@ pub(super) struct CsvColumns<R> {
 
 /// The next line of a file.
 pub(super) enum TableLine<T> {
-    /// A row, if it counts; `ended` says whether the line's end was there.
-    Row { row: Option<T>, ended: bool },
-    /// A line that is wrong.
-    Refused(Fault<'static>),
+    /// A row, if it counts.
+    Row(Option<T>),
+    /// A line that is wrong. Not `ended` where the rest of it, if it comes, may make it right.
+    Refused { fault: Fault<'static>, ended: bool },
     /// No more lines; not `whole` where one has begun.
     Last { whole: bool },
 }
@@ -121,15 +121,18 @@ impl<R: TableRows> CsvColumns<R> {
     pub(super) fn next(&self, records: &mut CsvRecords<'_>, context: &RowContext<'_>) -> io::Result<TableLine<R::Row>> {
         let ended = match records.next()? {
             NextRecord::Record { ended } => ended,
-            NextRecord::Refused(fault) => return Ok(TableLine::Refused(fault)),
+            NextRecord::Refused(fault) => {
+                let ended = records.is_decided(&fault);
+                return Ok(TableLine::Refused { fault, ended });
+            }
             NextRecord::End => return Ok(TableLine::Last { whole: true }),
             NextRecord::Unfinished => return Ok(TableLine::Last { whole: false }),
         };
         let (positions, optional) = (&self.positions, self.optional);
         let text = RowText { fields: records.fields(), positions, names: R::COLUMNS, optional };
         Ok(match R::read(&text, context) {
-            Ok(row) => TableLine::Row { row, ended },
-            Err(fault) => TableLine::Refused(fault),
+            Ok(row) => TableLine::Row(row),
+            Err(fault) => TableLine::Refused { fault, ended },
         })
     }
 }

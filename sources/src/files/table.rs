@@ -11,6 +11,7 @@ use super::context::{FileReporter, FilesContext, Interruption};
 use super::follow::FollowedFile;
 use super::records::{CsvRecords, NextRecord};
 use super::rows::{CsvColumns, RowContext, TableLine, TableRows};
+use crate::fault::Fault;
 use crate::file_position::{FilePosition, read_at};
 use crate::file_tail::{FileSpan, FileTail, TailChange};
 use crate::refusals::Refusals;
@@ -41,8 +42,9 @@ pub(super) struct FileTable<R: TableRows> {
     span: Option<FileSpan>,
     /// The last line has no end yet and was not taken.
     unfinished: bool,
-    /// The last line had no end and was taken. If more of it comes, it was taken too early.
-    unended: bool,
+    /// Where a record begins that was refused because its quote was not closed before the end of the file. If it is closed
+    /// later, the record was refused too early, and so were the lines after its first one taken too early.
+    open_quote: Option<u64>,
     sweep_at: Millis,
 }
 
@@ -60,7 +62,7 @@ impl<R: TableRows> FileTable<R> {
             columns: None,
             span: None,
             unfinished: false,
-            unended: false,
+            open_quote: None,
             sweep_at: 0,
         }
     }
@@ -76,12 +78,17 @@ impl<R: TableRows> FileTable<R> {
         let (mut rows, mut ended) = (Vec::new(), false);
         for _ in 0..ROWS_MAX {
             match columns.next(&mut records, &reading)? {
-                TableLine::Row { row, ended } => {
-                    rows.extend(row.map(|row| (row, 1)));
-                    self.unended = !ended;
+                TableLine::Row(row) => rows.extend(row.map(|row| (row, 1))),
+                TableLine::Refused { fault, ended: false } => {
+                    records.go_back();
+                    warn_of_waiting(&self.tail, &fault);
+                    self.unfinished = false;
+                    ended = true;
+                    break;
                 }
-                TableLine::Refused(fault) => {
+                TableLine::Refused { fault, .. } => {
                     let (start, payload) = records.raw(LETTER_PAYLOAD_BYTES_MAX)?;
+                    note_open_quote(&mut self.open_quote, &fault, start);
                     // Each appended line is reported; only a rewrite may bring the same one again.
                     self.refusals.is_new(&payload);
                     context.refuse(self.reporter.name(), start, fault.into(), &payload)?;
@@ -109,18 +116,21 @@ impl<R: TableRows> FileTable<R> {
         let mut records = CsvRecords::new(&span.file, FilePosition::default(), span.to(), true);
         self.columns = self.header(&mut records, span, context)?;
         let Some(columns) = &self.columns else { return Ok(()) };
-        let mut refresh = self.store.begin();
+        let (mut refresh, mut open_quote) = (self.store.begin(), None);
         for count in 1_usize.. {
             if count.is_multiple_of(CHECK_EVERY) {
                 context.stop.check()?;
             }
             match columns.next(&mut records, &reading)? {
-                TableLine::Row { row, ended } => {
-                    row.into_iter().for_each(|row| refresh.seen(row, ()));
-                    self.unended = !ended;
+                TableLine::Row(row) => row.into_iter().for_each(|row| refresh.seen(row, ())),
+                TableLine::Refused { fault, ended: false } => {
+                    records.go_back();
+                    warn_of_waiting(&self.tail, &fault);
+                    break;
                 }
-                TableLine::Refused(fault) => {
+                TableLine::Refused { fault, .. } => {
                     let (start, payload) = records.raw(LETTER_PAYLOAD_BYTES_MAX)?;
+                    note_open_quote(&mut open_quote, &fault, start);
                     if self.refusals.is_new(&payload) {
                         context.refuse(self.reporter.name(), start, fault.into(), &payload)?;
                     }
@@ -129,8 +139,8 @@ impl<R: TableRows> FileTable<R> {
             }
         }
         let position = records.position;
-        self.unfinished = false;
         self.tail.read(span, position, true)?;
+        (self.unfinished, self.open_quote) = (false, open_quote);
         let mut rows: Vec<_> = refresh.finish().into_iter().map(|((row, ()), diff)| (row, diff)).collect();
         R::settle(&mut self.gone, &mut rows, &self.store);
         self.refusals.end_reading();
@@ -147,10 +157,7 @@ impl<R: TableRows> FileTable<R> {
     ) -> Result<Option<CsvColumns<R>>, Interruption> {
         let next = records.next()?;
         let (found, empty) = match next {
-            NextRecord::Record { ended } => {
-                self.unended = !ended;
-                (CsvColumns::find(records.fields()), false)
-            }
+            NextRecord::Record { .. } => (CsvColumns::find(records.fields()), false),
             _ => (Err(R::COLUMNS.to_vec()), true),
         };
         let missing = match found {
@@ -189,18 +196,39 @@ impl<R: TableRows> FileTable<R> {
         context.send(self.reporter.batch(Some(R::changes(gone)), offset, end, false))
     }
 
-    /// Whether the growth is further lines. It is not if the last line was taken without an end and there is more of it, nor
-    /// if rows were read from a file whose first line has become unreadable.
-    fn is_append(&self, span: &FileSpan) -> io::Result<bool> {
+    /// Whether the growth is further lines. It is not if the last line was taken without an end and there is more of it, if
+    /// the quote is closed now that was open at the end, nor if rows were read from a file whose first line has become
+    /// unreadable.
+    fn is_append(&mut self, span: &FileSpan) -> io::Result<bool> {
         if self.columns.is_none() {
             return Ok(self.store.is_empty());
         }
-        if !self.unended {
-            return Ok(true);
+        if let Some(offset) = self.open_quote {
+            let position = FilePosition { offset, skipping: false };
+            match CsvRecords::new(&span.file, position, span.to(), false).next()? {
+                NextRecord::Record { .. } => return Ok(false),
+                NextRecord::Refused(_) => self.open_quote = None,
+                NextRecord::Unfinished | NextRecord::End => {}
+            }
         }
-        let mut byte = [0];
-        let filled = read_at(&span.file, self.tail.position.offset, &mut byte)?;
-        Ok(filled == 0 || matches!(byte, [b'\r' | b'\n']))
+        let FilePosition { offset, skipping } = self.tail.position;
+        let Some(before) = offset.checked_sub(1).filter(|_| !skipping) else { return Ok(true) };
+        let mut around = [0; 2];
+        let filled = read_at(&span.file, before, &mut around)?;
+        Ok(filled < around.len() || around.iter().any(|byte| matches!(byte, b'\r' | b'\n')))
+    }
+}
+
+/// Says that the last line waits: it has no end, and the rest of it may make it right.
+fn warn_of_waiting(tail: &FileTail, fault: &Fault<'_>) {
+    let (file, reason) = (tail.path().display(), fault.to_string());
+    tracing::warn!(%file, reason, "the last line has no line end and cannot be read: it waits for the rest of it");
+}
+
+/// Remembers the first record whose quote was still open at the end of the file.
+fn note_open_quote(first: &mut Option<u64>, fault: &Fault<'_>, start: u64) {
+    if *fault == Fault::OpenQuote {
+        first.get_or_insert(start);
     }
 }
 

@@ -1,12 +1,16 @@
 //! Orders and catalogue as files: appended lines are new rows, a rewrite is a difference in one tick.
 
 use std::fs;
+use std::time::Duration;
 
 use dataflow::rules::DAY_MS;
 use dataflow::source_status::State;
 
 use crate::running::{SOON, counting_older_orders};
 use crate::shop::{CATALOGUE, Dir, ORDERS};
+
+/// Longer than a table must rest before its last line counts without an end.
+const RESTS: Duration = Duration::from_millis(600);
 
 #[test]
 fn orders_and_catalogue_are_read_and_followed() {
@@ -116,6 +120,45 @@ fn a_last_line_without_an_end_counts_when_the_file_rests() {
     harness::wait_until(SOON, "the line is replaced", || shop.view().accepted == 5);
     shop.covers("orders.csv", ORDERS.len() + first.len() + second.len() + third.len());
     shop.expect(None, &[("lamp", 2), ("table", 1)]);
+}
+
+#[test]
+fn a_last_line_that_is_bad_without_its_rest_waits_for_it() {
+    let dir = Dir::new();
+    let shop = dir.shop();
+    let (first, mut text) = (shop.order("1", "ada", "lamp", 0), ORDERS.to_owned());
+    text.push_str(&first);
+    dir.append("orders.csv", &text);
+    shop.expect(None, &[("lamp", 1)]);
+    // Cut within its fields, and within a quoted one; each piece rests for longer than a table must.
+    let (order, quoted) = (shop.order("2", "bob", "lamp", 0), format!("3,eve,\"lamp\",1,{}\n", shop.now()));
+    for (line, cut, buyers) in [(&order, "2,bob,la".len(), 2), (&quoted, "3,eve,\"la".len(), 3)] {
+        dir.append("orders.csv", &line[..cut]);
+        assert!(shop.letters.recv_timeout(RESTS).is_err(), "half a line is no bad line");
+        dir.append("orders.csv", &line[cut..]);
+        shop.expect(None, &[("lamp", buyers)]);
+        text.push_str(line);
+        shop.covers("orders.csv", text.len());
+    }
+    // The same where the whole file is read again.
+    dir.replace("orders.csv", format!("{text}4,bob"));
+    assert!(shop.letters.recv_timeout(RESTS).is_err());
+    dir.append("orders.csv", &shop.order("4", "bob", "chair", 0)["4,bob".len()..]);
+    shop.expect(None, &[("lamp", 3), ("chair", 1)]);
+    assert!(shop.letters.try_recv().is_err() && shop.view().rejected.is_empty());
+}
+
+#[test]
+fn a_quote_that_is_closed_after_a_rest_gives_the_row_that_a_restart_gives() {
+    let dir = Dir::new();
+    let shop = dir.shop();
+    dir.append("orders.csv", ORDERS.to_owned() + &shop.order("1", "ada", "lamp", 0));
+    dir.append("product_catalog.csv", format!("{CATALOGUE}lamp,\"Lamp,\nlarge"));
+    let letter = shop.letters.recv_timeout(SOON).unwrap();
+    assert_eq!((letter.reason, letter.payload.as_slice()), ("open_quote", &b"lamp,\"Lamp,"[..]));
+    dir.append("product_catalog.csv", "\",light,1.00,,\n");
+    shop.expect(Some("light"), &[("lamp", 1)]);
+    assert!(shop.letters.try_recv().is_err(), "its second line is no line of its own");
 }
 
 #[test]

@@ -66,11 +66,11 @@ impl CsvScan<'_> {
         let Some(columns) = self.columns::<R>(&mut records)? else { return Ok(()) };
         loop {
             match columns.next(&mut records, self.reading).map_err(|error| self.failed(error))? {
-                TableLine::Row { row, .. } => row.into_iter().for_each(|row| {
+                TableLine::Row(row) => row.into_iter().for_each(|row| {
                     self.status.accepted(1);
                     take(row);
                 }),
-                TableLine::Refused(fault) => self.refuse(&records, fault)?,
+                TableLine::Refused { fault, .. } => self.refuse(&records, fault)?,
                 TableLine::Last { .. } => return Ok(()),
             }
         }
