@@ -63,7 +63,7 @@ impl Target {
     #[must_use]
     pub fn parse(text: &str) -> Option<Target> {
         let Some(place) = text.strip_prefix("s3://") else {
-            return (!text.is_empty() && !text.contains("://")).then(|| Target::Dir(text.into()));
+            return (!text.is_empty() && !is_address(text)).then(|| Target::Dir(text.into()));
         };
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
         let prefix = prefix.trim_matches('/').to_owned();
@@ -72,6 +72,13 @@ impl Target {
         let is_prefix = prefix.is_empty() || prefix.split('/').all(|part| !["", ".", ".."].contains(&part));
         (is_bucket && is_prefix).then(|| Target::Bucket { bucket: bucket.to_owned(), prefix })
     }
+}
+
+/// Whether a text begins as an address does, also one that lacks a slash, such as `s3:/shop`.
+fn is_address(text: &str) -> bool {
+    let scheme = text.split_once(":/").map_or("", |(scheme, _)| scheme);
+    scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 const TARGET: Kind = Kind::Text {
@@ -140,8 +147,21 @@ mod tests {
         assert_eq!(Target::parse("/var/archive"), Some(Target::Dir("/var/archive".into())));
         assert_eq!(Target::parse("s3://shop"), Some(bucket("shop", "")));
         assert_eq!(Target::parse("s3://shop/a/b/"), Some(bucket("shop", "a/b")));
-        for wrong in ["", "s3://", "s3://a", "s3://shop/a//b", "s3://shop/../b", "gs://shop", "s3://Shop/a"] {
+        for wrong in [
+            "",
+            "s3://",
+            "s3://a",
+            "s3://shop/a//b",
+            "s3://shop/../b",
+            "gs://shop",
+            "s3://Shop/a",
+            "s3:/shop/a",
+            "gs:/a",
+        ] {
             assert_eq!(Target::parse(wrong), None, "{wrong}");
+        }
+        for dir in ["./s3:/shop", "/a:/b", "a/b:/c", "a:b"] {
+            assert_eq!(Target::parse(dir), Some(Target::Dir(dir.into())), "{dir}");
         }
         assert!(Settings::default().target().is_none());
     }

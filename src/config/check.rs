@@ -7,7 +7,7 @@ use sources::postgres::{Mode, Status, Tables};
 
 use super::layers::Layers;
 use super::problem::Problem;
-use super::{Config, Kafka, Recommendations, client};
+use super::{Config, Kafka, Recommendations, client, paths};
 
 /// Adds every contradiction to `problems`.
 pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Problem>) {
@@ -54,6 +54,7 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
     copies(config, &mut add);
     copied_lists(config, &mut add);
     store(config, &mut add);
+    paths::collisions(config, &mut add);
     if config.files.is_some() {
         for (section, present) in [("kafka", config.kafka.is_some()), ("postgres", config.postgres.is_some())] {
             if present {

@@ -68,6 +68,14 @@ pub enum Problem {
         /// The nearest known name, if one is near.
         nearest: Option<String>,
     },
+    /// A variable of the environment that would be a setting with two underscores between the parts of its name.
+    #[error("environment variable {name} is no setting; did you mean `{meant}`, with two underscores?")]
+    Underscores {
+        /// The variable.
+        name: String,
+        /// The variable of the setting.
+        meant: String,
+    },
     /// The setting does not allow the value.
     #[error("{origin}: `{key}` is {found}; allowed is {allowed}")]
     Value {

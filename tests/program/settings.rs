@@ -91,6 +91,11 @@ fn unknown_names_are_errors_with_place_and_nearest_name() {
         file("").env("VITRINE__SERVER__WORKERS", "2").message(),
         "environment variable VITRINE__SERVER__WORKERS: unknown setting `server.workers`; did you mean `dataflow.workers`?"
     );
+    assert_eq!(
+        file("").env("VITRINE_DATAFLOW_WORKERS", "2").env("VITRINE_DATAFLOW_PORT", "tcp://10.0.0.1:1").message(),
+        "environment variable VITRINE_DATAFLOW_WORKERS is no setting; did you mean `VITRINE__DATAFLOW__WORKERS`, with two \
+         underscores?"
+    );
     assert_eq!(file("").flag("--set", "colour", "red").message(), "flag --set: unknown setting `colour`");
     assert_eq!(
         file("server = 3").message(),
@@ -267,7 +272,7 @@ fn contradictions_are_named_with_their_place() {
 
 #[test]
 fn a_bucket_that_cannot_be_one_is_named_with_the_rules() {
-    for wrong in ["s3://b/p", "s3://Shop/p", "s3://shop/a//b"] {
+    for wrong in ["s3:/shop/p", "s3://b/p", "s3://Shop/p", "s3://shop/a//b"] {
         let message = file(&format!("[archive]\nto = \"{wrong}\"")).message();
         assert!(message.contains(wrong) && message.contains("3 to 63 of a-z, 0-9, `.` and `-` in BUCKET"), "{message}");
     }
