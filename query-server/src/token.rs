@@ -57,6 +57,27 @@ mod tests {
     }
 
     #[test]
+    fn the_tokens_in_the_documents_are_tokens() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let documents = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+        let documents = documents.filter(|path| path.extension().is_some_and(|end| end == "md"));
+        let mut tokens = 0;
+        for path in documents.chain([root.join("README.md")]) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            for before in ["\"token\":\"", "?after=", "&after=", "vitrine-token: "] {
+                for (at, _) in text.match_indices(before) {
+                    let rest = &text[at + before.len()..];
+                    let is_of_token = |sign: char| sign.is_ascii_alphanumeric() || "-_".contains(sign);
+                    let token = &rest[..rest.find(|sign| !is_of_token(sign)).unwrap_or(rest.len())];
+                    assert!(decode(token).is_some(), "{}: {before}{token}", path.display());
+                    tokens += 1;
+                }
+            }
+        }
+        assert!(tokens >= 6, "{tokens}");
+    }
+
+    #[test]
     fn what_is_not_ours_is_refused() {
         let token = encode(vec![at("views", 0, 3)]);
         let changed = |change: fn(&mut Vec<u8>)| {
