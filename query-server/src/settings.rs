@@ -33,8 +33,9 @@ settings::section! {
         cors_origins: Vec<String> = [], "origins", ORIGINS;
         /// Threads that answer requests. They share only the published indexes with the workers of the dataflow.
         threads: usize = 2, "threads", whole(1, 256);
-        /// Limit of open connections. A further connection gets 503 and is closed. The limit is lower if the system
-        /// allows the process fewer open files; the log and `vitrine check` report this.
+        /// Limit of open connections. A further connection gets 503 and is closed. While as many as a quarter of this
+        /// number (at least 4, at most 64) get this answer, and always with TLS, it is closed without an answer. The limit is
+        /// lower if the system allows the process fewer open files; the log and `vitrine check` report this.
         connections_max: usize = 10_000, "connections", whole(1, 1_000_000);
         /// Limit of all header fields of a request. A larger header gets 431.
         header_bytes_max: usize = 16_384, "bytes", whole(8192, 1 << 20);

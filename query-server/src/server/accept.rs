@@ -19,7 +19,8 @@ use recurring_failure::RecurringFailure;
 
 mod recurring_failure;
 
-/// Connections that are answered with 503 at a time. Further ones are closed without an answer.
+/// Connections that are answered with 503 at a time. Further ones are closed without an answer: each answer holds a task, and
+/// waits for its client.
 const REFUSALS: RangeInclusive<usize> = 4..=64;
 
 /// This number of connections may be open, however few file descriptors are free.

@@ -1,5 +1,6 @@
 //! The limits: the server reports each limit to the client if it can, and no request can bypass a limit.
 
+use crate::client::Connection;
 use crate::shop::{Mood, Shop, eventually, now_ms, short, viewed};
 
 const OK: &str = "GET /livez HTTP/1.1\r\nhost: shop\r\n\r\n";
@@ -167,6 +168,23 @@ fn one_connection_too_many_is_told_so() {
         connection.send(OK).answer().is_some_and(|answer| answer.status == 200)
     });
     assert!(second.get("/metrics").text().contains("vitrine_http_connections_refused_total"));
+}
+
+#[test]
+fn answers_of_refusal_have_a_bound_and_further_connections_are_closed_without_one() {
+    let shop = Shop::with(short(|settings| (settings.connections_max, settings.linger_ms) = (20, 600_000)));
+    let mut served: Vec<Connection> = (0..20).map(|_| shop.connect()).collect();
+    served.iter_mut().for_each(|connection| assert_eq!(connection.get("/livez").status, 200));
+    // A quarter of the limit: each is being refused until the client closes it.
+    let mut refused: Vec<Connection> = (0..5).map(|_| shop.connect()).collect();
+    for connection in &mut refused {
+        connection.answer().unwrap().assert_problem(503, "busy");
+    }
+    for _ in 0..5 {
+        assert!(shop.connect().is_closed(), "without an answer");
+    }
+    drop(refused);
+    eventually(|| shop.connect().answer().is_some_and(|answer| answer.status == 503));
 }
 
 #[test]
