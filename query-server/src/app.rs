@@ -242,7 +242,7 @@ pub struct SinkStatus {
     pub failures: u64,
     /// Names in the copy that are not those of lists, and are left alone.
     pub foreign: u64,
-    /// Lists that cannot be copied, because an id in them has a zero byte.
+    /// Lists that cannot be copied now, because an id in them has a zero byte.
     pub unwritable: u64,
 }
 

@@ -8,7 +8,7 @@
 //! ```
 //! The copier knows the digest of each list in the copy. So a list that changed and changed back is not written.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +51,8 @@ pub struct Copier<D, L> {
     compare_every: Duration,
     /// The digest of each list in the copy that this process writes.
     there: HashMap<NameHash, Digest>,
+    /// The lists that have rows now and cannot be in any copy. None of them is in `there`.
+    unwritable: HashSet<NameHash>,
     batch: Batch,
     /// When the last comparison was completed; none: the copy has to be compared.
     compared: Option<Duration>,
@@ -81,6 +83,7 @@ impl<D: Destination, L: ShownLists> Copier<D, L> {
             waiting,
             compare_every: settings.compare_every,
             there: HashMap::new(),
+            unwritable: HashSet::new(),
             batch: Batch::default(),
             compared: None,
             compare_from: None,
@@ -125,6 +128,8 @@ impl<D: Destination, L: ShownLists> Copier<D, L> {
             // A copy that is not followed lacks every change since it was right.
             if follows {
                 status.behind_since = Some(first.unwrap_or(as_of).min(as_of));
+                // A comparison that failed has not seen all of them.
+                status.unwritable = self.unwritable.len() as u64;
             }
             status.lists = self.there.len();
         });
@@ -138,6 +143,7 @@ impl<D: Destination, L: ShownLists> Copier<D, L> {
         }
         (self.compare_from, self.compared) = (None, None);
         self.there.clear();
+        self.unwritable.clear();
         let written = || {
             let status = self.status.get();
             status.written + status.removed
@@ -217,10 +223,11 @@ impl<D: Destination, L: ShownLists> Copier<D, L> {
         let Shown::Rows(as_of, rows) = self.lists.read(name) else { return None };
         // PostgreSQL's texts have no zero byte.
         let is_writable = !name.to_string().contains('\0') && rows.iter().all(|row| !row.product.contains('\0'));
-        if is_writable {
+        if is_writable || rows.is_empty() {
+            self.unwritable.remove(&hash(name));
             return Some((as_of, rows));
         }
-        self.status.update(|status| status.unwritable += 1);
+        self.unwritable.insert(hash(name));
         Some((as_of, Vec::new()))
     }
 

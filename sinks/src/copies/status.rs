@@ -6,7 +6,7 @@ use dataflow::time::Time;
 
 use super::waiting::WaitingLists;
 
-/// The state of a copier at one moment. Counts are since the start.
+/// The state of a copier at one moment. Counts of what happened are since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CopyStatus {
     /// What is wrong now, in words; none if everything works. It is tried again for ever.
@@ -32,7 +32,8 @@ pub struct CopyStatus {
     pub failures: u64,
     /// Names in the destination that are not those of lists, at the last comparison. They are left alone.
     pub foreign: u64,
-    /// Lists that cannot be copied, because an id in them has a zero byte.
+    /// Lists with rows that cannot be copied now, because an id in them has a zero byte. While the copy does not follow the
+    /// lists: as of the time at which it followed them last.
     pub unwritable: u64,
     /// The time of the last comparison.
     pub compared_as_of: Time,

@@ -18,7 +18,6 @@ pub(super) fn add(operations: &Operations, metrics: &mut Metrics) {
     counter("vitrine_sink_lists_corrected", "Lists that a comparison found to differ", |sink| sink.corrected);
     counter("vitrine_sink_comparisons", "Comparisons of a whole copy with the lists", |sink| sink.comparisons);
     counter("vitrine_sink_failures", "Failed attempts to reach, read or write a copy", |sink| sink.failures);
-    counter("vitrine_sink_lists_unwritable", "Lists that cannot be copied", |sink| sink.unwritable);
     let mut gauge = |name, help, read: fn(&SinkStatus) -> u64| {
         #[expect(clippy::cast_precision_loss, reason = "gauges are floating-point numbers in this format")]
         let rows: Vec<_> = sinks.iter().map(|sink| (label(sink), read(sink) as f64)).collect();
@@ -33,4 +32,5 @@ pub(super) fn add(operations: &Operations, metrics: &mut Metrics) {
     });
     gauge("vitrine_sink_lists", "Lists in a copy", |sink| sink.lists);
     gauge("vitrine_sink_foreign_names", "Names in a copy that are not those of lists", |sink| sink.foreign);
+    gauge("vitrine_sink_lists_unwritable", "Lists that cannot be copied now", |sink| sink.unwritable);
 }
