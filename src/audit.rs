@@ -62,9 +62,19 @@ impl AuditLog for FileAudit {
     }
 }
 
-/// The user who runs a command.
+/// The user who runs a command: the name of the process's user in `/etc/passwd`, or else the number. The environment does not
+/// count, which the caller chooses.
 pub fn user() -> String {
-    format!("user {}", std::env::var("USER").unwrap_or_else(|_| "unknown".into()))
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    format!("user {}", name_of(rustix::process::getuid().as_raw(), &users))
+}
+
+/// The name of the user with this number in the lines of `/etc/passwd`, or else the number.
+fn name_of(number: u32, users: &str) -> String {
+    let number = number.to_string();
+    let named = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let mut named = named.filter(|fields| fields.get(2) == Some(&number.as_str()) && !fields[0].is_empty());
+    named.next().map_or_else(|| number.clone(), |fields| fields[0].to_owned())
 }
 
 /// Records what a command of this program or the server itself did, now and durably.
@@ -79,6 +89,18 @@ pub fn record_now(path: PathBuf, who: &str, what: &str, target: &str, result: &s
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_user_of_a_command_is_that_of_the_process() {
+        let users =
+            "root:x:0:0:root:/root:/bin/bash\n\nanna:x:1000:1000::/home/anna:/bin/sh\nsecond:x:1000:1::/:/bin/sh\n";
+        assert_eq!([0, 1000, 1].map(|number| name_of(number, users)), ["root", "anna", "1"]);
+        // A file that this process makes has its user.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let owner = std::os::unix::fs::MetadataExt::uid(&file.as_file().metadata().unwrap());
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        assert_eq!(user(), format!("user {}", name_of(owner, &users)));
+    }
 
     #[test]
     fn a_line_says_who_did_what_when_and_how_it_ended() {

@@ -121,6 +121,10 @@ async fn admitted_request(
     }
     let read = &operations.read;
     let parameters = Parameters::read(request.uri().query(), operation.parameters, read.bounds())?;
+    // What the parameters need of the key is checked before the audit log has an entry on the request.
+    if let Some(scope) = parameters.transfer.further_scope() {
+        operations.app.access.check_again(scope, request.headers())?;
+    }
     let patience = Patience::of(request.method(), &parameters);
     request.extensions_mut().insert(parameters);
     let (Owner::User, Some(forward)) = (endpoint.owner_of(operation), &read.forward) else {

@@ -4,6 +4,7 @@ use store::{FileFormat, ImportMode};
 
 use crate::parameter::Parameter;
 use crate::problem::Problem;
+use crate::scope::Scope;
 
 /// The most columns that a request may map.
 const MAPPED_MAX: usize = 64;
@@ -54,6 +55,11 @@ impl TransferParameters {
         format!("mode={}&dry_run={}", self.mode.word(), self.dry_run)
     }
 
+    /// What a key must allow besides the scope of imports: `replace` deletes rows.
+    pub(crate) fn further_scope(&self) -> Option<Scope> {
+        (self.mode == ImportMode::Replace).then_some(Scope::Delete)
+    }
+
     /// Takes a parameter of these.
     ///
     /// # Errors
@@ -92,6 +98,7 @@ mod tests {
     #[test]
     fn values_out_of_their_bounds_are_refused() {
         let mut parameters = TransferParameters::default();
+        assert!(parameters.further_scope().is_none());
         for (name, value) in
             [("mode", "replace"), ("dry_run", "true"), ("map", "a=b=user_id, Ref =name"), ("format", "ndjson")]
         {
@@ -101,7 +108,7 @@ mod tests {
         let map = vec![pair("a=b", "user_id"), pair("Ref", "name")];
         let expected =
             TransferParameters { mode: ImportMode::Replace, dry_run: true, map, format: FileFormat::JsonLines };
-        assert_eq!(parameters, expected);
+        assert_eq!((&parameters, parameters.further_scope()), (&expected, Some(Scope::Delete)));
         let many = "a=b,".repeat(64) + "a=b";
         for (name, value) in [
             ("mode", ""),

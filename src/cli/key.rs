@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
+use query_server::Scope;
 
 use super::ConfigArgs;
 use crate::config::Request;
@@ -35,8 +37,8 @@ pub enum KeyAction {
         /// What the key is for; at most two keys have one name
         #[arg(long, value_name = "NAME")]
         name: String,
-        /// What it allows: read, events, delete, write or admin; may be repeated
-        #[arg(long = "scope", value_name = "SCOPE", required = true)]
+        /// What it allows; may be repeated
+        #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = scope())]
         scopes: Vec<String>,
         /// Origin whose pages may use it, such as `https://shop.example`; may be repeated; by default everyone may
         #[arg(long = "origin", value_name = "ORIGIN")]
@@ -77,6 +79,10 @@ pub struct KeyPlace {
     /// Where settings come from.
     #[command(flatten)]
     pub settings: ConfigArgs,
+}
+
+fn scope() -> PossibleValuesParser {
+    PossibleValuesParser::new(Scope::OF_KEYS.map(Scope::word))
 }
 
 impl KeyArgs {

@@ -116,6 +116,37 @@ fn keys_are_made_rotated_and_revoked_while_the_server_runs() {
     }
 }
 
+#[test]
+fn a_scope_that_is_none_is_wrong_usage_and_makes_no_file() {
+    let dir = TempDir::with_prefix("vitrine-keys-").expect("a temporary directory");
+    let keys = dir.path().join("keys.toml");
+    let wrong = vitrine(&["key", "create", "--file", text(&keys), "--name", "shop", "--scope", "reed"]);
+    let said = String::from_utf8_lossy(&wrong.stderr);
+    assert!(wrong.status.code() == Some(2) && !keys.exists(), "{said}");
+    for word in ["--scope", "reed", "read", "events", "delete", "write", "admin"] {
+        assert!(said.contains(word), "{said}");
+    }
+}
+
+#[test]
+fn the_audit_log_names_the_user_of_the_process_and_not_that_of_the_environment() {
+    let dir = TempDir::with_prefix("vitrine-keys-").expect("a temporary directory");
+    let (keys, audit) = (dir.path().join("keys.toml"), dir.path().join("audit.jsonl"));
+    let audit_setting = format!("sinks.audit={}", text(&audit));
+    for user in [Some("nobody in particular"), None] {
+        let mut command = harness::clean(env!("CARGO_BIN_EXE_vitrine"));
+        command.args(["key", "create", "--file", text(&keys), "--name", "shop", "--scope", "read"]);
+        command.args(["--set", &audit_setting]).env_remove("USER").envs(user.map(|user| ("USER", user)));
+        assert!(command.output().expect("the program starts").status.success());
+    }
+    let lines = std::fs::read_to_string(&audit).expect("the audit log is there");
+    let who = |line: &str| line.split_once("\"who\":\"").expect("who").1.split('"').next().map(str::to_owned);
+    let who: Vec<_> = lines.lines().map(who).collect();
+    assert!(who.len() == 2 && who[0] == who[1], "{lines}");
+    let is_user = |who: &str| who.starts_with("user ") && who != "user nobody in particular" && who != "user unknown";
+    assert!(who.iter().flatten().all(|who| is_user(who)), "{lines}");
+}
+
 /// Runs `vitrine key` and kills it as soon as `is_time`, or when it has ended; what it said, if that was all it says.
 fn killed(args: &[&str], is_time: impl Fn() -> bool) -> Option<String> {
     let mut command = harness::clean(env!("CARGO_BIN_EXE_vitrine"));

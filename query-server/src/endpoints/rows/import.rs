@@ -29,7 +29,6 @@ use crate::connection_state::ConnectionState;
 use crate::operations::Operations;
 use crate::parameters::Parameters;
 use crate::problem::{Problem, RowProblem};
-use crate::scope::Scope;
 
 /// Pieces of a body that wait for the disk.
 const PIECES_MAX: usize = 8;
@@ -52,9 +51,6 @@ pub(super) async fn import<C: Imported>(
     check_no_key(&parts.headers)?;
     let (format, encoding) = (format(&parts.headers, C::BODY)?, encoding(&parts.headers)?);
     let Parameters { transfer, .. } = parameters;
-    if transfer.mode == store::ImportMode::Replace {
-        operations.app.access.check_again(Scope::Delete, &parts.headers)?;
-    }
     let bytes_max = operations.settings.import_bytes_max;
     if body.size_hint().lower() > bytes_max {
         return Err(too_long(bytes_max));
