@@ -1,13 +1,16 @@
 //! `vitrine archive`: lists, verifies and merges the files of the archive, and erases a user, also while a server writes there.
 
+use std::fs;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use archive::chain::{Chain, Survey};
 use archive::erase::{Erased, UsersToErase, erase};
+use archive::store::Store;
 use archive::verify::{survey, verify};
-use archive::{compact, store};
+use archive::{Settings, Target, compact, store};
 use sources::files;
 
 use super::progress;
@@ -17,18 +20,23 @@ use crate::config::Config;
 /// Runs the subcommand; results go to stdout.
 ///
 /// # Errors
-/// No archive is named, its store does not answer, or a file cannot be merged.
+/// No archive is named, there is none at the place, its store does not answer, or a file cannot be merged.
 pub fn run(args: &ArchiveArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let store = store::open(&config.archive)?;
-    let store = store.context("no archive is named: give --to, or a --config file with archive.to")?;
+    let store = open(&config.archive)?;
+    let place = config.archive.to.as_deref().unwrap_or_default();
     let out = &mut io::stdout().lock();
     match &args.action {
         ArchiveAction::Ls { files, .. } => {
-            ls(&survey(&*store)?, *files, out)?;
+            let survey = survey(&*store)?;
+            ls(&survey, *files, out)?;
+            if survey.chains.is_empty() {
+                writeln!(out, "{}", empty(place))?;
+            }
             Ok(ExitCode::SUCCESS)
         }
         ArchiveAction::Verify { .. } => {
             let survey = survey(&*store)?;
+            require_files(&survey, place)?;
             let bar = progress::bytes("verify", Some(survey.chains.values().map(bytes).sum()));
             let reports = verify(&*store, &survey, |bytes| bar.inc(bytes))?;
             bar.finish_and_clear();
@@ -47,6 +55,7 @@ pub fn run(args: &ArchiveArgs, config: &Config) -> anyhow::Result<ExitCode> {
         }
         ArchiveAction::Erase { user, .. } => {
             let survey = survey(&*store)?;
+            require_files(&survey, place)?;
             let erasures = match user {
                 Some(user) => UsersToErase::of(user),
                 None => UsersToErase::recorded(&*store, &survey, removals(config)?)?,
@@ -64,6 +73,26 @@ pub fn run(args: &ArchiveArgs, config: &Config) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// The store of the archive. A directory must be there: a command that finds nothing in a missing one would seem to have done
+/// its work.
+fn open(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+    if let Some(Target::Dir(dir)) = settings.target() {
+        let metadata = fs::metadata(&dir).with_context(|| format!("there is no archive at {}", dir.display()))?;
+        ensure!(metadata.is_dir(), "there is no archive at {}: it is no directory", dir.display());
+    }
+    store::open(settings)?.context("no archive is named: give --to, or a --config file with archive.to")
+}
+
+/// Fails where nothing is archived. In a bucket, that is all that a mistyped prefix shows.
+fn require_files(survey: &Survey, place: &str) -> anyhow::Result<()> {
+    ensure!(!survey.chains.is_empty(), "{}", empty(place));
+    Ok(())
+}
+
+fn empty(place: &str) -> String {
+    format!("no file of an archive is at {place}: nothing was archived there yet, or the place is another one")
 }
 
 /// The topic, or the file, that records erasures.
@@ -97,4 +126,53 @@ fn foreign(survey: &Survey, out: &mut dyn Write) -> io::Result<()> {
 
 fn bytes(chain: &Chain) -> u64 {
     chain.segments.iter().map(archive::chain::Segment::bytes).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::ArchivePlace;
+    use crate::config::{Flag, Request};
+
+    fn actions() -> [ArchiveAction; 4] {
+        let place = ArchivePlace::default;
+        [
+            ArchiveAction::Ls { files: false, place: place() },
+            ArchiveAction::Compact { place: place() },
+            ArchiveAction::Verify { place: place() },
+            ArchiveAction::Erase { user: Some("ada".into()), place: place() },
+        ]
+    }
+
+    fn run_at(action: ArchiveAction, place: &std::path::Path) -> Result<ExitCode, String> {
+        let flag = Flag { name: "--to".into(), key: "archive.to".into(), value: place.display().to_string() };
+        let config = Config::load(&Request { flags: vec![flag], ..Request::default() }).expect("a sound place");
+        run(&ArchiveArgs { action }, &config).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn a_place_without_an_archive_is_named_and_nothing_is_made() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (missing, file) = (dir.path().join("missing"), dir.path().join("file"));
+        fs::write(&file, "").expect("a file");
+        for action in actions() {
+            let refused = run_at(action.clone(), &missing).expect_err("no directory");
+            let named = format!("there is no archive at {}", missing.display());
+            assert!(refused.starts_with(&named) && refused.contains("No such file") && !missing.exists(), "{refused}");
+            let refused = run_at(action, &file).expect_err("no directory");
+            assert!(refused.contains("it is no directory"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn an_archive_without_files_is_neither_sound_nor_erased() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        fs::write(dir.path().join("notes.txt"), "").expect("a file");
+        let [ls, compact, verify, erase] = actions();
+        assert!(run_at(ls, dir.path()).is_ok() && run_at(compact, dir.path()).is_ok());
+        for action in [verify, erase] {
+            let refused = run_at(action, dir.path()).expect_err("nothing is archived");
+            assert!(refused.starts_with("no file of an archive is at "), "{refused}");
+        }
+    }
 }

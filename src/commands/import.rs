@@ -12,7 +12,7 @@ use crate::audit::{self, record_now};
 use crate::cli::{ExportArgs, ImportArgs};
 use crate::clock::wall_ms;
 use crate::config::Config;
-use crate::system::shop_rows::ShopRows;
+use crate::system::shop_rows::{ShopRows, made_file};
 
 /// Imports a file, and prints the report to stdout.
 ///
@@ -73,7 +73,12 @@ fn print(report: &ImportReport, dry_run: bool) -> io::Result<()> {
 /// # Errors
 /// The store cannot be read, or stdout is closed.
 pub fn export(args: &ExportArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let (store, out) = (open(config)?, BufWriter::new(io::stdout().lock()));
+    // A file that is not there has no rows. Opening it would make it.
+    let store: Arc<dyn Store> = match made_file(config)? {
+        Some(store) => store,
+        None => open(config)?,
+    };
+    let out = BufWriter::new(io::stdout().lock());
     let mut rows = RowWriter::new(args.kind, args.format.into(), out)?;
     let mut written = Ok(());
     store.export(args.kind, &mut |row| {

@@ -36,7 +36,7 @@ use crate::shop_file::LoadRequest;
 use follow::SqliteFollower;
 use threads::ReadJob;
 
-pub use opening::OpenError;
+pub use opening::{OpenError, examine};
 
 /// The name of the stream of changes in positions and tokens: the source reads it, and an answer to a write names it.
 pub const STREAM: &str = "store";

@@ -23,11 +23,12 @@ fn setting(key: &str, path: &Path) -> String {
 fn check_names_each_place_that_cannot_be_used() {
     let dir = dir();
     let taken = dir.path().join("taken");
+    std::fs::create_dir(dir.path().join("directory")).expect("a directory is made");
     let sets = [
         setting("files.dir", &taken),
         setting("checkpoint.dir", &taken),
         setting("sinks.audit", dir.path()),
-        setting("sinks.changes", dir.path()),
+        setting("sinks.changes", &dir.path().join("directory")),
         setting("models.als.dir", &taken),
         "models.als.enabled=on".to_owned(),
     ];
@@ -63,6 +64,65 @@ fn serve_does_not_start_without_its_places_and_gives_the_reason_once() {
         assert_eq!(served.status.code(), Some(1), "{said}");
         let last = said.lines().last().expect("an error");
         assert!(last.starts_with("vitrine: ") && last.matches(reason).count() == 1, "{said}");
+    }
+}
+
+#[test]
+fn neither_check_nor_serve_takes_a_path_for_two_settings() {
+    let dir = dir();
+    let sets = [
+        setting("files.dir", dir.path()),
+        setting("sinks.changes", &dir.path().join("log")),
+        setting("sinks.audit", &dir.path().join("log")),
+    ];
+    let flags: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    for command in [&["check"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let refused = vitrine(&[command, &flags].concat());
+        let said = stderr(&refused);
+        assert_eq!(refused.status.code(), Some(78), "{said}");
+        assert!(said.contains("`sinks.changes` is ") && said.contains("which is also `sinks.audit`"), "{said}");
+    }
+}
+
+#[test]
+fn check_says_that_a_file_is_no_store() {
+    let dir = dir();
+    let (store, files) = (dir.path().join("notdb"), setting("files.dir", dir.path()));
+    std::fs::write(&store, "hello\n").expect("a file is written");
+    let set = setting("store.path", &store);
+    let checked = vitrine(&["check", "--set", &files, "--set", &set]);
+    let said = stdout(&checked);
+    assert_eq!(checked.status.code(), Some(1), "{said}");
+    assert!(said.contains("✖ store: ") && said.contains("file is not a database"), "{said}");
+    assert!(said.contains("    mend: set `store.path` to a file of Vitrine's"), "{said}");
+}
+
+#[test]
+fn an_export_of_a_store_that_is_not_there_fails_and_makes_no_file() {
+    let dir = dir();
+    let store = dir.path().join("store.db");
+    let set = setting("store.path", &store);
+    let refused = vitrine(&["export", "products", "--set", &set]);
+    assert_eq!((refused.status.code(), stdout(&refused)), (Some(1), String::new()));
+    assert!(stderr(&refused).contains("is not there") && !store.exists(), "{}", stderr(&refused));
+    let file = dir.path().join("products.csv");
+    std::fs::write(&file, "product_id\nlamp\n").expect("a file is written");
+    let file = file.to_str().expect("a temporary directory has a plain name");
+    assert!(vitrine(&["import", "products", file, "--set", &set]).status.success(), "an import makes the file");
+    let exported = stdout(&vitrine(&["export", "products", "--set", &set]));
+    assert!(exported.lines().count() == 2 && exported.contains("lamp"), "{exported}");
+}
+
+#[test]
+fn the_archive_of_a_mistyped_path_is_neither_verified_nor_erased() {
+    let dir = dir();
+    let missing = dir.path().join("missing");
+    let place = missing.to_str().expect("a temporary directory has a plain name");
+    for action in [&["verify"][..], &["ls"], &["compact"], &["erase", "--user", "ada"]] {
+        let refused = vitrine(&[&["archive"], action, &["--to", place]].concat());
+        assert_eq!((refused.status.code(), stdout(&refused)), (Some(1), String::new()), "{action:?}");
+        assert!(stderr(&refused).contains(&format!("there is no archive at {place}")), "{}", stderr(&refused));
+        assert!(!missing.exists());
     }
 }
 

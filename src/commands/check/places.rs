@@ -1,8 +1,10 @@
 //! The places on the disk that Vitrine writes to: whether each can be made, read and written. Nothing stays there.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+
+use store::sqlite;
 
 use super::CheckReport;
 use crate::config::Config;
@@ -24,7 +26,7 @@ pub(super) fn check(config: &Config, report: &mut CheckReport<impl Write>) -> io
         directory(Place { what: "factor models", setting: "models.als.dir", path: &config.als.dir }, report)?;
     }
     if let Some(store) = config.store.as_ref().filter(|_| config.postgres.is_none()) {
-        file(Place { what: "store", setting: "store.path", path: &store.path }, report)?;
+        database(Place { what: "store", setting: "store.path", path: &store.path }, report)?;
     }
     let (audit, changes) = (&config.sinks.audit, &config.sinks.changes);
     for (what, setting, path) in [("audit log", "sinks.audit", audit), ("changes of lists", "sinks.changes", changes)] {
@@ -62,6 +64,19 @@ fn file(place: Place<'_>, report: &mut CheckReport<impl Write>) -> io::Result<()
             let way = format!("make {name} a file that this user can read and write, or set `{}`", place.setting);
             report.bad(&format!("{what}: {name} cannot be used: {error}"), &[way])
         }
+    }
+}
+
+/// Whether a file can be written, and is a database that `vitrine serve` can use. A missing file is not made.
+fn database(place: Place<'_>, report: &mut CheckReport<impl Write>) -> io::Result<()> {
+    // What cannot be read as a file is named by the check of the file.
+    let is_readable = place.path.is_file() && File::open(place.path).is_ok();
+    match is_readable.then(|| sqlite::examine(place.path)) {
+        Some(Err(error)) => {
+            let way = format!("set `{}` to a file of Vitrine's or to one that is not there yet", place.setting);
+            report.bad(&format!("{}: {error}", place.what), &[way])
+        }
+        _ => file(place, report),
     }
 }
 
@@ -149,6 +164,26 @@ mod tests {
         // A name of this length is refused by the system, as an entry of a directory that may not be entered is.
         let (good, said) = of_directory(&dir.path().join("x".repeat(300)));
         assert!(!good && said.contains("cannot be used: ") && said.contains("mend: let this user enter "), "{said}");
+    }
+
+    #[test]
+    fn a_store_is_opened_and_not_made() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("store.db");
+        let look = || checked(|report| database(Place { what: "things", setting: "things.file", path: &path }, report));
+        let (good, said) = look();
+        assert!(good && said.contains("is missing") && !path.exists(), "{said}");
+        fs::write(&path, "hello\n").expect("a file");
+        let (good, said) = look();
+        assert!(!good && said.contains("file is not a database") && said.contains("mend: set `things.file`"), "{said}");
+        fs::remove_file(&path).expect("a file");
+        drop(sqlite::open(store::Settings { path: path.clone(), ..store::Settings::default() }).expect("a store"));
+        let (good, said) = look();
+        assert!(good && said.contains("store.db can be written"), "{said}");
+        fs::remove_file(&path).expect("a file");
+        fs::create_dir(&path).expect("a directory");
+        let (good, said) = look();
+        assert!(!good && said.contains("Is a directory"), "{said}");
     }
 
     #[test]

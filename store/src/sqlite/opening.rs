@@ -78,6 +78,31 @@ pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
     opened.map_err(|error| OpenError::Sqlite { path: path.to_owned(), error })
 }
 
+/// Whether the store could be opened in a file that is there, as far as reading tells. Nothing is written, and no file is made beside it.
+///
+/// # Errors
+/// When it is no database of SQLite, or was made by a newer version.
+pub fn examine(path: &Path) -> Result<(), OpenError> {
+    let fail = |error| OpenError::Sqlite { path: path.to_owned(), error };
+    let connection = unchanging(path).unwrap_or_else(|| reader(path))?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(fail)?;
+    let found = version(&connection).map_err(fail)?;
+    missing_scripts(path, found).map(drop)
+}
+
+/// A connection for which the file does not change, so that SQLite makes no file beside it; none if another process may use it
+/// now, or its name is not UTF-8.
+fn unchanging(path: &Path) -> Option<Result<Connection, OpenError>> {
+    let log = format!("{}-wal", path.to_str()?);
+    if Path::new(&log).exists() {
+        return None;
+    }
+    let name = path.to_str()?.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let opened = Connection::open_with_flags(format!("file:{name}?immutable=1"), flags);
+    Some(opened.map_err(|error| OpenError::Sqlite { path: path.to_owned(), error }))
+}
+
 fn prepared(connection: Connection) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY_MAX)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
@@ -88,15 +113,48 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let fail = |error| OpenError::Sqlite { path: path.to_owned(), error };
     // Another process may do the same at this moment.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
-    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
-    let Some(missing) = usize::try_from(found).ok().and_then(|version| SCRIPTS.get(version..)) else {
-        return Err(OpenError::Newer { path: path.to_owned(), found, known: SCRIPTS.len() });
-    };
-    for script in missing {
+    let found = version(&transaction).map_err(fail)?;
+    for script in missing_scripts(path, found)? {
         transaction.execute_batch(script).map_err(fail)?;
     }
     transaction
         .pragma_update(None, "user_version", i64::try_from(SCRIPTS.len()).expect("scripts are few"))
         .map_err(fail)?;
     transaction.commit().map_err(fail)
+}
+
+/// The version of a file's tables.
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// The scripts that lead from the version `found` to the newest one.
+fn missing_scripts(path: &Path, found: i64) -> Result<&'static [&'static str], OpenError> {
+    let missing = usize::try_from(found).ok().and_then(|version| SCRIPTS.get(version..));
+    missing.ok_or_else(|| OpenError::Newer { path: path.to_owned(), found, known: SCRIPTS.len() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_examined_without_a_trace() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, text) = (dir.path().join("a?b#c%20.db"), dir.path().join("text"));
+        let names = || std::fs::read_dir(dir.path()).unwrap().count();
+        let open = writer(&path).unwrap();
+        assert!(examine(&path).is_ok(), "also while it is used");
+        open.pragma_update(None, "user_version", 1_000).unwrap();
+        assert!(matches!(examine(&path), Err(OpenError::Newer { found: 1_000, .. })));
+        open.close().unwrap();
+        assert!(matches!(examine(&path), Err(OpenError::Newer { found: 1_000, .. })));
+        std::fs::write(&text, "hello\n".repeat(100)).unwrap();
+        let error = examine(&text).unwrap_err().to_string();
+        assert!(error.contains("file is not a database"), "{error}");
+        std::fs::write(&text, "").unwrap();
+        assert!(examine(&text).is_ok(), "an empty file becomes a store");
+        assert!(examine(&dir.path().join("missing")).is_err());
+        assert_eq!(names(), 2, "no file was made");
+    }
 }
