@@ -28,7 +28,7 @@ const ORDER_ONE_IN: u32 = 20;
 /// Runs until SIGTERM, SIGHUP or Ctrl-C.
 ///
 /// # Errors
-/// The system cannot start, or a file cannot be written.
+/// The directory is another shop's, the system cannot start, or a file cannot be written.
 pub fn run(args: DemoArgs, config: Config) -> anyhow::Result<()> {
     // Signals are acted on only after the start, which waits for no service, so that the temporary directory is always
     // removed.
@@ -40,8 +40,10 @@ pub fn run(args: DemoArgs, config: Config) -> anyhow::Result<()> {
         .tempdir()
         .context("a temporary directory cannot be created")?;
     let dir = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
+    // Before anything else is made there.
+    files::claim_for_demo(&dir)?;
     let shop = Shop::new(plan(args.seed));
-    let settings = store::Settings { path: dir.join("store.db"), ..config.store.clone().unwrap_or_default() };
+    let settings = store::Settings { path: dir.join(files::STORE), ..config.store.clone().unwrap_or_default() };
     let store = store::sqlite::open(settings.clone()).context("the demo's store cannot be opened")?;
     // The store loads the tables when the system starts.
     files::write_first(&shop, &dir)?;

@@ -70,6 +70,25 @@ fn a_product_that_is_added_to_the_demo_is_on_its_shelf() {
 }
 
 #[test]
+fn a_demo_goes_on_in_its_own_directory_and_leaves_the_files_of_a_shop_alone() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (own, shop) = (dir.path().join("own"), dir.path().join("shop"));
+    let text = |path: &Path| path.to_str().expect("a plain name").to_owned();
+    for _ in 0..2 {
+        let demo = Program::run(&["demo", "--rate", "0", "--dir", &text(&own)]);
+        assert_eq!(demo.get("/v1/products?limit=1").status, 200);
+    }
+    std::fs::create_dir(&shop).expect("a directory");
+    std::fs::write(shop.join("views.jsonl"), "{}\n").expect("a file");
+    let refused = crate::vitrine(&["demo", "--dir", &text(&shop), "--listen", "127.0.0.1:0"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = harness::stderr(&refused);
+    assert!(said.contains("views.jsonl exists, and no demo has made it"), "{said}");
+    assert_eq!(std::fs::read_to_string(shop.join("views.jsonl")).expect("it is there"), "{}\n");
+    assert_eq!(std::fs::read_dir(&shop).expect("it is there").count(), 1, "nothing is made");
+}
+
+#[test]
 fn purchases_that_were_acknowledged_outlive_a_killed_process_and_nothing_else_is_there() {
     const ACKNOWLEDGED_MIN: usize = 200;
     let dir = tempfile::tempdir().expect("a temporary directory");

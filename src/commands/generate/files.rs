@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use sources::files::FILES;
 
 use super::rfc3339;
 use crate::commands::progress;
@@ -20,6 +21,15 @@ const CONTENTS: [(&str, &str, Content); 3] =
 
 const VIEWS: &str = "views.jsonl";
 
+/// The file of the demo's store.
+pub(in crate::commands) const STORE: &str = "store.db";
+
+/// The file by which a demo knows a directory that a demo has made.
+const DEMO_MARK: &str = ".vitrine-demo";
+
+const DEMO_TEXT: &str =
+    "`vitrine demo` has made the files of this directory, and adds invented views and orders to them.\n";
+
 /// Writes `product_catalog.csv`, `orders.csv` and `views.jsonl` into the directory, which is created if necessary, and prints
 /// what it has written.
 ///
@@ -32,6 +42,26 @@ pub(in crate::commands) fn write(shop: &Shop, dir: &Path, force: bool) -> anyhow
         bail!("{} exists; --force replaces it, --dir names another directory", path.display());
     }
     write_all(shop, dir, |path, count, what| println!("{}: {count} {what}", path.display()))
+}
+
+/// Makes the directory of a demo, or takes one that an earlier demo has made. The files of another shop stay as they are.
+///
+/// # Errors
+/// The directory has files of a shop that no demo has made, or cannot be written.
+pub(in crate::commands) fn claim_for_demo(dir: &Path) -> anyhow::Result<()> {
+    let mark = dir.join(DEMO_MARK);
+    if mark.try_exists().with_context(|| format!("{} cannot be read", mark.display()))? {
+        return Ok(());
+    }
+    if let Some(path) = FILES.into_iter().chain([STORE]).map(|name| dir.join(name)).find(|path| path.exists()) {
+        bail!(
+            "{} exists, and no demo has made it: the demo would add invented views and orders to a shop; --dir names another \
+             directory",
+            path.display()
+        );
+    }
+    std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be created", dir.display()))?;
+    std::fs::write(&mark, DEMO_TEXT).with_context(|| format!("{} cannot be written", mark.display()))
 }
 
 /// Writes the same files into a directory that has no views yet and exists, in silence.
@@ -110,4 +140,26 @@ fn lines(shop: &Shop, order: &Order, csv: &mut csv::Writer<impl Write>) -> anyho
         count += 1;
     }
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_demo_takes_a_new_directory_and_its_own_and_leaves_another_shops() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let dir = root.path().join("a/b");
+        claim_for_demo(&dir).expect("a new directory");
+        FILES.into_iter().chain([STORE]).for_each(|name| std::fs::write(dir.join(name), "").expect("a file"));
+        claim_for_demo(&dir).expect("its own");
+        for name in FILES.into_iter().chain([STORE]) {
+            let shop = tempfile::tempdir().expect("a temporary directory");
+            std::fs::write(shop.path().join("notes.txt"), "").expect("a file");
+            std::fs::write(shop.path().join(name), "mine").expect("a file");
+            let refused = claim_for_demo(shop.path()).expect_err("another shop's").to_string();
+            assert!(refused.contains(&format!("{name} exists, and no demo has made it")), "{refused}");
+            assert_eq!(std::fs::read_dir(shop.path()).expect("it is there").count(), 2, "nothing is made");
+        }
+    }
 }
