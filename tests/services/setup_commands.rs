@@ -39,6 +39,7 @@ fn nobody_has_to_make_a_topic_a_database_or_a_table_by_hand() {
     generating_again_is_refused_and_adds_no_row_by_force(&services);
     check_looks_at_copies_and_the_archive(&services);
     check_is_content_or_gives_the_sql(&services);
+    check_names_a_view_and_no_key_for_it(&services);
     check_names_the_time_zone_and_ids_that_cannot_be_told_apart(&services);
     produce_stamps_sends_and_names_malformed_lines(&services);
     a_server_that_demands_tls_is_told_apart(&services);
@@ -208,6 +209,20 @@ fn check_is_content_or_gives_the_sql(services: &Services) {
     assert!(run(services, &["check", "--set", "postgres.order_time=placed"]).status.success());
     assert!(run(services, &["check", "--set", "postgres.order_time=first_seen"]).status.success());
     assert_eq!(run(services, &["check", "--set", "postgres.order_time=user_id"]).status.code(), Some(1));
+}
+
+fn check_names_a_view_and_no_key_for_it(services: &Services) {
+    client(services).batch_execute("CREATE VIEW shown AS SELECT * FROM products").expect("made");
+    for mode in ["auto", "refresh"] {
+        let mode = format!("postgres.mode={mode}");
+        let more =
+            ["--set", "postgres.tables.products.name=shown", "--set", "postgres.order_time=placed", "--set", &mode];
+        let output = run(services, &[&["check"], &more[..]].concat());
+        let report = stdout(&output);
+        assert!(output.status.success() && report.contains("• postgres: shown is a view; "), "{report}");
+        assert!(!report.contains("ALTER TABLE \"shown\""), "{report}");
+    }
+    client(services).batch_execute("DROP VIEW shown").expect("gone");
 }
 
 fn check_names_the_time_zone_and_ids_that_cannot_be_told_apart(services: &Services) {

@@ -1,8 +1,8 @@
 //! Products that cannot be bought and lines that were returned, in columns of their own: they leave the lists and come
 //! back, whether the log is followed or the tables are read again.
 
-use harness::postgres::execute;
-use sources::postgres::{Mode, Settings};
+use harness::postgres::{connect, execute};
+use sources::postgres::{Mode, Settings, inspect};
 
 use crate::mirror;
 use crate::shop::{Shop, database, settings};
@@ -78,4 +78,19 @@ fn a_flag_of_another_type_is_named_with_its_repair() {
     shop.complains(&["column for_sale of table products is of type integer", "TYPE boolean"]);
     execute(&url, "ALTER TABLE products ALTER COLUMN for_sale TYPE boolean USING for_sale::boolean");
     shop.expect(None, &[("lamp", 2), ("candle", 1)]);
+}
+
+#[test]
+fn a_flag_that_is_missing_is_added_with_the_type_that_is_read() {
+    let url = database("flags_missing");
+    execute(&url, &[TABLES, ROWS].concat());
+    execute(&url, "ALTER TABLE products DROP COLUMN for_sale; ALTER TABLE order_items DROP COLUMN gone");
+    let (mut client, tables) = (connect(&url), with_flags(settings(&url)).tables);
+    let found = inspect(&mut client, &tables).unwrap();
+    assert_eq!(found.len(), 2, "{found:?}");
+    for finding in found {
+        let (_, sql) = finding.mend.split_once("or ALTER").unwrap();
+        execute(&url, &format!("ALTER{sql}"));
+    }
+    assert_eq!(inspect(&mut client, &tables).unwrap(), []);
 }

@@ -222,6 +222,24 @@ fn a_source_says_which_column_it_refuses_and_goes_on_once_it_is_mended() {
 }
 
 #[test]
+fn ids_in_json_keep_their_case_and_get_no_quotes() {
+    for kind in ["json", "jsonb"] {
+        let url = database_of(
+            &format!("ids_{kind}"),
+            &tables("int", "int").replace("user_id text", &format!("user_id {kind}")),
+        );
+        execute(&url, "INSERT INTO orders VALUES (1, '\"Ann\"', now()), (2, '7', now())");
+        let tables = mirror::settings(&url).tables;
+        let found = inspect(&mut connect(&url), &tables).unwrap();
+        execute(&url, found[0].mend.split_once("; or").unwrap().0);
+        assert_eq!(inspect(&mut connect(&url), &tables).unwrap(), []);
+        let users = connect(&url).query("SELECT user_id FROM orders ORDER BY order_id", &[]).unwrap();
+        let users: Vec<String> = users.iter().map(|row| row.get(0)).collect();
+        assert_eq!(users, ["Ann", "7"], "{kind}");
+    }
+}
+
+#[test]
 fn lines_without_an_order_are_counted() {
     let url = database_of("ids_unmatched", &tables("int", "text"));
     execute(

@@ -179,3 +179,31 @@ fn inspect_reads_the_table_as_the_source_does() {
         "{refused:?}"
     );
 }
+
+#[test]
+fn a_missing_right_is_named_with_the_statement_that_gives_it() {
+    let url = database_of("rules_denied", &[TABLE, ADVENT].concat());
+    execute(
+        &url,
+        "CREATE ROLE \"rules reader\";
+         CREATE SCHEMA shop; CREATE TABLE shop.shelf_rules AS SELECT * FROM shelf_rules;",
+    );
+    let mut client = connect(&url);
+    client.batch_execute("SET ROLE \"rules reader\"").unwrap();
+    let mut of_schema = with_table(&url);
+    of_schema.rules.name = Some("shop.shelf_rules".into());
+    for (settings, rights) in [
+        (with_table(&url), &["SELECT ON \"shelf_rules\""][..]),
+        (of_schema, &["USAGE ON SCHEMA \"shop\"", "SELECT ON \"shop\".\"shelf_rules\""]),
+    ] {
+        for right in rights {
+            let error = rules::inspect(&mut client, &settings).unwrap_err();
+            let sql = format!("GRANT {right} TO \"rules reader\";");
+            assert!(error.problem().contains("permission denied"), "{error}");
+            assert_eq!(error.mend().as_ref(), Some(&sql));
+            assert!(error.to_string().ends_with(&format!("; to mend it: {sql}")), "{error}");
+            execute(&url, &sql);
+        }
+        assert_eq!(rules::inspect(&mut client, &settings).unwrap().expect("a table").rules, 1);
+    }
+}

@@ -87,12 +87,12 @@ fn version(client: &mut Client) -> Result<String, ::postgres::Error> {
     Ok(client.query_one("SELECT current_setting('server_version')", &[])?.get(0))
 }
 
-/// Whether all tables exist. A table without a primary key gets a note.
+/// Whether all tables exist. A view, and a table without a primary key, get a note.
 fn tables_exist(client: &mut Client, tables: &[ShopTable], report: &mut CheckReport<impl Write>) -> io::Result<bool> {
     let mut all = true;
     for table in tables {
         let name = &table.name;
-        match has_key(client, name) {
+        match relation(client, name) {
             Err(error) => {
                 all = false;
                 report.bad(&format!("postgres: table {name}: {}", error_text(&error)), &[])?;
@@ -104,24 +104,34 @@ fn tables_exist(client: &mut Client, tables: &[ShopTable], report: &mut CheckRep
                     [format!("{};", table.create), setting, format!("or let Vitrine make what is missing: {MAKE}")];
                 report.bad(&format!("postgres: table {name} is missing"), &ways)?;
             }
-            Ok(Some(false)) => {
+            Ok(Some(Relation::View)) => report.note(&format!(
+                "postgres: {name} is a view; it is read all the same. A view cannot be replicated logically: that would need \
+                 the name of the table behind it in [postgres.tables]; mode \"refresh\" reads the view"
+            ))?,
+            Ok(Some(Relation::Table { has_key: false })) => {
                 let sql = format!("ALTER TABLE {} ADD PRIMARY KEY ({});", quoted(name), list(&table.key));
                 report.note(&format!(
                     "postgres: table {name} has no primary key; it is read all the same. Logical replication would need: {sql}"
                 ))?;
             }
-            Ok(Some(true)) => {}
+            Ok(Some(Relation::Table { has_key: true })) => {}
         }
     }
     Ok(all)
 }
 
-/// Whether the table has a primary key; `None` if there is no such table.
-fn has_key(client: &mut Client, name: &str) -> Result<Option<bool>, ::postgres::Error> {
-    let sql = "SELECT table_id IS NOT NULL, EXISTS (SELECT FROM pg_index WHERE indrelid = table_id AND indisprimary) \
-               FROM (SELECT to_regclass($1)::oid AS table_id) AS found";
-    let row = client.query_one(sql, &[&quoted(name)])?;
-    Ok(row.get::<_, bool>(0).then(|| row.get(1)))
+/// What a name of a table stands for.
+enum Relation {
+    Table { has_key: bool },
+    View,
+}
+
+/// What is there; `None` if there is no such table.
+fn relation(client: &mut Client, name: &str) -> Result<Option<Relation>, ::postgres::Error> {
+    let sql = "SELECT relkind IN ('v', 'm'), EXISTS (SELECT FROM pg_index WHERE indrelid = oid AND indisprimary) \
+               FROM pg_class WHERE oid = to_regclass($1)";
+    let row = client.query_opt(sql, &[&quoted(name)])?;
+    Ok(row.map(|row| if row.get(0) { Relation::View } else { Relation::Table { has_key: row.get(1) } }))
 }
 
 /// The source's own check of the tables: columns, their types, the right to read them.
@@ -153,7 +163,10 @@ fn rules(client: &mut Client, postgres: &Postgres, report: &mut CheckReport<impl
     let found = match sources::postgres::rules::inspect(client, postgres) {
         Ok(None) => return Ok(()),
         Ok(Some(found)) => found,
-        Err(error) => return report.bad(&format!("postgres: {error}"), &[]),
+        Err(error) => {
+            return report
+                .bad(&format!("postgres: {}", error.problem()), &error.mend().into_iter().collect::<Vec<_>>());
+        }
     };
     report.good(&format!("postgres: {} merchandising rules can be read", found.rules))?;
     for reason in found.refused {

@@ -1,8 +1,10 @@
 //! One reading of the table: its columns, and the text of every value.
 
+use std::fmt;
+
+use postgres::error::SqlState;
 use postgres::types::Type;
 use postgres::{GenericClient, Row};
-use thiserror::Error;
 
 use super::row::{COLUMNS, CellText, RuleRow};
 use crate::postgres::names::{RuleTable, column, table};
@@ -20,31 +22,26 @@ const TABLE_COLUMNS: &str = "
     SELECT attname::text, atttypid FROM pg_attribute
     WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
 
+/// The name of the session's user, as SQL writes it.
+const USER: &str = "SELECT quote_ident(current_user)";
+
 /// The table cannot be read. It is tried again.
-#[derive(Debug, Error)]
+#[derive(Debug)]
 pub enum ReadError {
     /// There is no connection.
-    #[error(transparent)]
-    Connection(#[from] NoConnection),
+    Connection(NoConnection),
     /// The connection, or the server.
-    #[error("table {table} cannot be read: {}", error_text(.error))]
     Server {
         /// The name of the table.
         table: String,
         /// The error.
         error: postgres::Error,
+        /// The statement that gives the user a missing right, if that is the reason.
+        grant: Option<String>,
     },
     /// The table does not exist.
-    #[error(
-        "table {0} does not exist in this database; to mend it: make it as docs/merchandising.md says, or set \
-         [postgres.tables.rules] name to the table with the rules"
-    )]
     NoTable(String),
     /// A column does not exist.
-    #[error(
-        "table {table} has no column {column}; to mend it: set [postgres.tables.rules] {setting} to the right column, or to \
-         \"\" if there is none, or ALTER TABLE {} ADD COLUMN {};", quoted(.table), column_sql(.column, .setting)
-    )]
     NoColumn {
         /// The name of the table.
         table: String,
@@ -54,14 +51,56 @@ pub enum ReadError {
         setting: &'static str,
     },
     /// There are too many rows.
-    #[error(
-        "table {0} has more than {ROWS_MAX} rows; to mend it: delete rules that are over, or name a view without them"
-    )]
     TooLarge(String),
 }
 
-fn quoted(name: &str) -> String {
-    table(name)
+impl ReadError {
+    /// What is wrong.
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match self {
+            ReadError::Connection(error) => error.to_string(),
+            ReadError::Server { table, error, .. } => format!("table {table} cannot be read: {}", error_text(error)),
+            ReadError::NoTable(table) => format!("table {table} does not exist in this database"),
+            ReadError::NoColumn { table, column, .. } => format!("table {table} has no column {column}"),
+            ReadError::TooLarge(table) => format!("table {table} has more than {ROWS_MAX} rows"),
+        }
+    }
+
+    /// The way to mend it, where one is known.
+    #[must_use]
+    pub fn mend(&self) -> Option<String> {
+        match self {
+            ReadError::Connection(_) => None,
+            ReadError::Server { grant, .. } => grant.clone(),
+            ReadError::NoTable(_) => Some(
+                "make it as docs/merchandising.md says, or set [postgres.tables.rules] name to the table with the rules"
+                    .to_owned(),
+            ),
+            ReadError::NoColumn { table: name, column, setting } => Some(format!(
+                "set [postgres.tables.rules] {setting} to the right column, or to \"\" if there is none, or ALTER TABLE {} ADD \
+                 COLUMN {};",
+                table(name),
+                column_sql(column, setting)
+            )),
+            ReadError::TooLarge(_) => Some("delete rules that are over, or name a view without them".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.problem())?;
+        self.mend().map_or(Ok(()), |mend| write!(out, "; to mend it: {mend}"))
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+impl From<NoConnection> for ReadError {
+    fn from(error: NoConnection) -> ReadError {
+        ReadError::Connection(error)
+    }
 }
 
 fn column_sql(name: &str, setting: &str) -> String {
@@ -80,8 +119,11 @@ pub(super) fn read(
     rules: &RuleTable,
     zone: Option<&str>,
 ) -> Result<Vec<RuleRow>, ReadError> {
-    let failed = |error| ReadError::Server { table: name.to_owned(), error };
-    let found = client.query_typed(TABLE_COLUMNS, &[(&table(name), Type::TEXT)]).map_err(failed)?;
+    let found = client.query_typed(TABLE_COLUMNS, &[(&table(name), Type::TEXT)]);
+    // Names of tables are looked up for those who may use the schema.
+    let schema = name.split_once('.').map_or("public", |(schema, _)| schema);
+    let right = format!("USAGE ON SCHEMA {}", column(schema));
+    let found = found.map_err(|error| failed(client, name, error, &right))?;
     if found.is_empty() {
         return Err(ReadError::NoTable(name.to_owned()));
     }
@@ -98,11 +140,22 @@ pub(super) fn read(
         });
     }
     let query = format!("SELECT {} FROM {} LIMIT {}", values.join(", "), table(name), ROWS_MAX + 1);
-    let rows = client.query_typed(&query, &[]).map_err(failed)?;
+    let rows = client
+        .query_typed(&query, &[])
+        .map_err(|error| failed(client, name, error, &format!("SELECT ON {}", table(name))))?;
     if rows.len() > ROWS_MAX {
         return Err(ReadError::TooLarge(name.to_owned()));
     }
     Ok(rows.iter().map(row).collect())
+}
+
+/// The error of a query that needs this right.
+fn failed(client: &mut impl GenericClient, name: &str, error: postgres::Error, right: &str) -> ReadError {
+    let is_denied = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
+    let user = is_denied.then(|| client.query_typed(USER, &[]).ok()).flatten();
+    let user: Option<String> = user.and_then(|rows| rows.first().map(|row| row.get(0)));
+    let grant = user.map(|user| format!("GRANT {right} TO {user};"));
+    ReadError::Server { table: name.to_owned(), error, grant }
 }
 
 /// The SQL for the text of a column's value: times as RFC 3339, all others as the server writes them.

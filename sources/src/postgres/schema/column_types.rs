@@ -129,6 +129,17 @@ impl ColumnType {
         !self.loose && matches!(self.builtin(), "_text" | "_varchar" | "_int2" | "_int4" | "_int8" | "_uuid")
     }
 
+    /// The SQL for a text that is equal for equal ids, of a column of a type that [`ColumnType::form`] refuses.
+    pub(crate) fn id_text(&self, column: &str) -> String {
+        match self.builtin() {
+            // The text of a string of JSON has quotes in it.
+            "json" | "jsonb" => format!("{column} #>> '{{}}'"),
+            // Only where texts that differ in case may be equal is their case no part of the id.
+            _ if self.loose || self.name == "citext" => format!("lower({column}::text)"),
+            _ => format!("{column}::text"),
+        }
+    }
+
     /// The name of the type where it is one of PostgreSQL's own, `enum` for an enum; empty for any other.
     fn builtin(&self) -> &str {
         match Type::from_oid(self.oid) {
@@ -242,6 +253,9 @@ mod tests {
         assert!(loose.form().unwrap_err().contains("nondeterministic"));
         let citext = ColumnType { oid: 20_000, name: "citext".into(), ..kind(Type::TEXT, false) };
         assert!(citext.form().unwrap_err().contains("citext"));
+        assert_eq!([&loose, &citext].map(|of| of.id_text("id")), ["lower(id::text)"; 2]);
+        assert_eq!([Type::JSON, Type::JSONB].map(|of| kind(of, false).id_text("id")), ["id #>> '{}'"; 2]);
+        assert_eq!(kind(Type::INTERVAL, false).id_text("id"), "id::text");
         let label = ColumnType { oid: 20_001, class: "e".into(), ..kind(Type::TEXT, false) };
         assert_eq!(label.form(), Ok(IdFormat::Plain));
     }

@@ -35,10 +35,10 @@ pub(crate) fn look(
                 ids.category_lists = true;
                 continue;
             }
-            match kind.map(ColumnType::form) {
-                None => {}
-                Some(Ok(form)) => ids.forms[which as usize][at] = Some(form),
-                Some(Err(reason)) => findings.push((which, untold(tables, which, name, &reason))),
+            let Some(kind) = kind else { continue };
+            match kind.form() {
+                Ok(form) => ids.forms[which as usize][at] = Some(form),
+                Err(reason) => findings.push((which, untold(tables, which, kind, &reason))),
             }
         }
         kinds[which as usize] = found;
@@ -68,13 +68,14 @@ pub(crate) fn look(
 }
 
 /// A column in which equal ids may differ as text.
-fn untold(tables: &Tables, which: SourceTable, name: &str, reason: &str) -> Diagnostic {
-    let (table, column) = (tables.name(which), names::column(name));
-    let sql = names::table(table);
+fn untold(tables: &Tables, which: SourceTable, kind: &ColumnType, reason: &str) -> Diagnostic {
+    let (table, name) = (tables.name(which), &kind.column);
+    let (sql, column) = (names::table(table), names::column(name));
+    let text = kind.id_text(&column);
     Diagnostic {
         problem: format!("column {name} of table {table} {reason}"),
         mend: format!(
-            "ALTER TABLE {sql} ALTER COLUMN {column} TYPE text COLLATE \"C\" USING lower({column}::text); or read a view \
+            "ALTER TABLE {sql} ALTER COLUMN {column} TYPE text COLLATE \"C\" USING {text}; or read a view \
              that writes equal ids alike, with [postgres] mode = \"refresh\""
         ),
     }

@@ -180,7 +180,13 @@ impl CatalogEntry<'_> {
                 problem: format!(
                     "{name} {other}: the server's log does not have all changes of its rows under its name"
                 ),
-                mend: "set [postgres] mode = \"refresh\"".to_owned(),
+                mend: match &*self.kind {
+                    "v" | "m" => format!(
+                        "set [postgres.tables.{}] name to the table behind the view, {REFRESH}",
+                        self.which.section()
+                    ),
+                    _ => "set [postgres] mode = \"refresh\"".to_owned(),
+                },
             });
         }
         if self.persistence != "p" {

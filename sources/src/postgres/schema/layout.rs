@@ -220,6 +220,11 @@ impl<C: GenericClient> LayoutCheck<'_, C> {
 
     /// The column of an id; ids may be of any type.
     fn id(&mut self, table: &TableLayout<'_>, setting: &str, name: &str) -> Option<TableColumn> {
+        self.column(table, setting, name, "text")
+    }
+
+    /// A column. `kind`: the type with which it may be added.
+    fn column(&mut self, table: &TableLayout<'_>, setting: &str, name: &str, kind: &str) -> Option<TableColumn> {
         if let Some(column) = table.columns.iter().find(|column| column.name == name) {
             return self.readable(table, column);
         }
@@ -228,7 +233,7 @@ impl<C: GenericClient> LayoutCheck<'_, C> {
                 table.which,
                 format!("table {} has no column {name}, it has {}", table.name, table.has(false)),
                 format!(
-                    "set [postgres.tables.{}] {setting} to the right column, or ALTER TABLE {} ADD COLUMN {} text;",
+                    "set [postgres.tables.{}] {setting} to the right column, or ALTER TABLE {} ADD COLUMN {} {kind};",
                     table.which.section(),
                     table.sql(),
                     names::column(name)
@@ -240,7 +245,7 @@ impl<C: GenericClient> LayoutCheck<'_, C> {
 
     /// The column of a truth value, if one is used.
     fn flag(&mut self, table: &TableLayout<'_>, setting: &str, name: Option<&str>) {
-        let Some(column) = name.and_then(|name| self.id(table, setting, name)) else { return };
+        let Some(column) = name.and_then(|name| self.column(table, setting, name, "boolean")) else { return };
         if column.kind != "boolean" {
             let quoted = names::column(&column.name);
             self.find(
