@@ -33,6 +33,7 @@ pub(super) fn gather(request: &Request, problems: &mut Vec<Problem>) -> Layers {
         layers.lay(given, problems);
     }
     layers.lay(environment::read(&request.environment), problems);
+    problems.extend(environment::mistaken(&request.environment));
     // Each flag is a layer of its own: if two flags give the same setting, the last flag applies.
     for flag in &request.flags {
         let (key, raw, origin) = (flag.key.clone(), Raw::Loose(flag.value.clone()), Origin::Flag(flag.name.clone()));
