@@ -222,7 +222,11 @@ fn check_names_a_view_and_no_key_for_it(services: &Services) {
         assert!(output.status.success() && report.contains("• postgres: shown is a view; "), "{report}");
         assert!(!report.contains("ALTER TABLE \"shown\""), "{report}");
         let is_followed = mode.ends_with("auto");
-        assert_eq!(report.contains("[postgres.tables.products] name to the table behind the view"), is_followed, "{report}");
+        assert_eq!(
+            report.contains("[postgres.tables.products] name to the table behind the view"),
+            is_followed,
+            "{report}"
+        );
     }
     client(services).batch_execute("DROP VIEW shown").expect("gone");
 }
