@@ -17,7 +17,8 @@ mod replay;
 mod serve;
 mod train;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use self::archive::{ArchiveAction, ArchiveArgs, ArchivePlace};
 pub use self::check::CheckArgs;
@@ -110,10 +111,33 @@ pub enum Command {
     Postgres(PostgresArgs),
 }
 
+impl Cli {
+    /// The command line of this process. A wrong one ends the process with status 2.
+    pub fn of_process() -> Cli {
+        let cli = Cli::parse();
+        match cli.check() {
+            Ok(()) => cli,
+            Err(error) => error.exit(),
+        }
+    }
+
+    /// Flags that are right alone and contradict each other.
+    fn check(&self) -> Result<(), clap::Error> {
+        let (name, contradiction) = match &self.command {
+            Command::Generate(args) => ("generate", args.contradiction()),
+            _ => return Ok(()),
+        };
+        let Some(contradiction) = contradiction else { return Ok(()) };
+        let mut command = Cli::command();
+        // Gives subcommands their whole name, for the usage in the message.
+        command.build();
+        let command = command.find_subcommand_mut(name).expect("it was parsed");
+        Err(command.error(ErrorKind::ArgumentConflict, contradiction))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

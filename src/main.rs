@@ -2,11 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    vitrine::commands::run(vitrine::cli::Cli::parse())
+    vitrine::commands::run(vitrine::cli::Cli::of_process())
 }

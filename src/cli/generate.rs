@@ -27,6 +27,9 @@ Users and products are drawn by Zipf's law, users come back to a few categories,
 last --days, and some lines are returned: in the database they are inserted and deleted again, in the files they are left \
 out.";
 
+/// Number of categories if no flag names it and there are as many products.
+const CATEGORIES_DEFAULT: u32 = 12;
+
 /// Flags of `vitrine generate`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = HELP)]
@@ -40,9 +43,9 @@ pub struct GenerateArgs {
     /// Number of products
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub products: u32,
-    /// Number of categories, at most as many as products
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub categories: u32,
+    /// Number of categories, at most as many as products; by default 12, or as many as products if these are fewer
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub categories: Option<u32>,
     /// Number of view events, spread over the last seven days
     #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(0..=10_000_000_000))]
     pub views: u64,
@@ -99,11 +102,18 @@ impl GenerateArgs {
         self.settings.request(&[])
     }
 
+    /// What is wrong with the flags together.
+    pub(super) fn contradiction(&self) -> Option<String> {
+        let categories = self.categories.filter(|categories| *categories > self.products)?;
+        let products = self.products;
+        Some(format!("--categories {categories} needs as many products, and --products is {products}: each category has one"))
+    }
+
     /// The plan of the data. Without --until, the data ends at `now` (milliseconds since the epoch).
     pub fn plan(&self, now: u64) -> ShopPlan {
         let [users, products, categories] = match self.empty {
             true => [0; 3],
-            false => [self.users, self.products, self.categories.min(self.products)],
+            false => [self.users, self.products, self.categories.unwrap_or(CATEGORIES_DEFAULT).min(self.products)],
         };
         let [views, orders] = if self.empty { [0; 2] } else { [self.views, self.orders] };
         ShopPlan {
@@ -132,6 +142,22 @@ mod tests {
     use clap::Parser as _;
 
     use crate::cli::{Cli, Command};
+
+    #[test]
+    fn there_are_no_more_categories_than_products() {
+        let parse = |flags: &[&str]| {
+            let cli = Cli::try_parse_from(["vitrine", "generate", "--to", "files"].iter().chain(flags)).unwrap();
+            let error = cli.check().err().map(|error| error.to_string());
+            let Command::Generate(args) = cli.command else { panic!("another command") };
+            (args.plan(0).categories, error)
+        };
+        assert_eq!(parse(&[]), (12, None));
+        assert_eq!(parse(&["--products", "10"]), (10, None), "the default follows the products");
+        assert_eq!(parse(&["--products", "10", "--categories", "10"]), (10, None));
+        let (_, error) = parse(&["--products", "10", "--categories", "50"]);
+        let error = error.unwrap();
+        assert!(error.contains("--categories 50") && error.contains("Usage: vitrine generate"), "{error}");
+    }
 
     #[test]
     fn the_end_is_a_time_in_the_forms_of_all_commands() {

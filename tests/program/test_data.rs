@@ -76,6 +76,14 @@ fn every_line_is_one_the_sources_read() {
 }
 
 #[test]
+fn more_categories_than_products_are_refused_before_anything_is_written() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let refused = generate(dir.path(), &["--products", "10", "--categories", "50"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("--categories 50") && contents(dir.path()).is_empty(), "{}", stderr(&refused));
+}
+
+#[test]
 fn existing_files_are_replaced_only_when_forced() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     assert!(generate(dir.path(), &[]).status.success());
