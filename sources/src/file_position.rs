@@ -68,7 +68,7 @@ pub(crate) fn line_ends(file: &File, from: u64, to: u64) -> io::Result<u64> {
 }
 
 /// Shows the bytes of `from..to` block by block, as long as `show` returns true.
-fn blocks(file: &File, from: u64, to: u64, mut show: impl FnMut(u64, &[u8]) -> bool) -> io::Result<()> {
+pub(crate) fn blocks(file: &File, from: u64, to: u64, mut show: impl FnMut(u64, &[u8]) -> bool) -> io::Result<()> {
     let mut buffer = vec![0; BLOCK];
     let mut offset = from;
     while offset < to {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use dataflow::time::Millis;
 
 use crate::file_position::{FilePosition, read_at};
+use crate::file_sum::FileSum;
 
 /// Bytes before the position that are remembered: a file that was rewritten in place has other bytes there.
 const MARK_BYTES: u64 = 256;
@@ -16,6 +17,9 @@ const MARK_BYTES: u64 = 256;
 /// How long a file of the same length must have had a new time to count as rewritten. A file that is being appended to has
 /// its new time a moment before its new length.
 const SETTLES: Duration = Duration::from_millis(200);
+
+/// Bytes that one look compares with those that were read.
+const COMPARED_BYTES: u64 = 32 << 20;
 
 /// A file, and how much of it has been read.
 pub(crate) struct FileTail {
@@ -25,6 +29,10 @@ pub(crate) struct FileTail {
     known: Option<FileStamp>,
     /// The bytes just before the position.
     mark: Vec<u8>,
+    /// The checksum of all bytes before the position, if the tail keeps one.
+    sum: Option<FileSum>,
+    /// A state of the file that is being compared with what was read, and the checksum of its first bytes.
+    compared: Option<(FileStamp, FileSum)>,
     /// The present state of the file, and since when it has it.
     since: Option<(FileStamp, Instant)>,
 }
@@ -59,7 +67,14 @@ pub(crate) enum TailChange {
 
 impl FileTail {
     pub(crate) fn new(path: PathBuf) -> Self {
-        FileTail { path, position: FilePosition::default(), known: None, mark: Vec::new(), since: None }
+        let position = FilePosition::default();
+        FileTail { path, position, known: None, mark: Vec::new(), sum: None, compared: None, since: None }
+    }
+
+    /// A tail that keeps a checksum of what was read: a file of the same length with a newer time is replaced only if its
+    /// bytes before the position are other ones.
+    pub(crate) fn summing(path: PathBuf) -> Self {
+        FileTail { sum: Some(FileSum::default()), ..FileTail::new(path) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -86,14 +101,52 @@ impl FileTail {
         }
         let span = self.open()?;
         let (stamp, Some(known)) = (span.stamp, self.known) else { return Ok(TailChange::Grown(span)) };
-        if (known.id, known.len) == (stamp.id, stamp.len) && self.rests_for() < SETTLES {
-            return Ok(TailChange::Same);
+        if (known.id, known.len) == (stamp.id, stamp.len) {
+            if self.rests_for() < SETTLES {
+                return Ok(TailChange::Same);
+            }
+            return self.compare(span);
         }
-        let same = known.id == stamp.id && known.len != stamp.len && stamp.len >= self.position.offset;
-        if same && self.mark == mark(&span.file, self.position)? {
+        let same = known.id == stamp.id && stamp.len >= self.position.offset;
+        if same && self.mark == bytes_before(&span.file, self.position.offset)? {
             return Ok(TailChange::Grown(span));
         }
         Ok(TailChange::Replaced(span))
+    }
+
+    /// A file of the same length has a newer time: its content decides. A long file is compared in parts, and counts as
+    /// unchanged until all of it has been.
+    fn compare(&mut self, span: FileSpan) -> io::Result<TailChange> {
+        let Some(sum) = &self.sum else { return Ok(TailChange::Replaced(span)) };
+        let begun = self.compared.take().filter(|(stamp, _)| *stamp == span.stamp);
+        let mut compared = begun.map_or_else(FileSum::default, |(_, compared)| compared);
+        compared.go_to(&span.file, sum.len().min(compared.len() + COMPARED_BYTES))?;
+        if compared.len() < sum.len() && compared.len() < span.to() {
+            self.compared = Some((span.stamp, compared));
+            return Ok(TailChange::Same);
+        }
+        if compared != *sum {
+            return Ok(TailChange::Replaced(span));
+        }
+        if self.position.offset < span.to() {
+            // What follows the position was no whole line. It may be other bytes now.
+            return Ok(TailChange::Grown(span));
+        }
+        self.known = Some(span.stamp);
+        Ok(TailChange::Same)
+    }
+
+    /// These bytes were read at `offset`. The checksum takes them, so that they are not read for it again.
+    pub(crate) fn saw(&mut self, offset: u64, bytes: &[u8]) {
+        if let Some(sum) = &mut self.sum {
+            sum.add(offset, bytes);
+        }
+    }
+
+    /// Reading begins at the start of the file again.
+    pub(crate) fn restart(&mut self) {
+        self.position = FilePosition::default();
+        self.sum = self.sum.is_some().then(FileSum::default);
     }
 
     /// Opens the file as it is now, even if the name led to another one before.
@@ -111,7 +164,10 @@ impl FileTail {
     /// The span was read up to `position`; `to_end`: that is its end.
     pub(crate) fn read(&mut self, span: &FileSpan, position: FilePosition, to_end: bool) -> io::Result<()> {
         self.position = position;
-        self.mark = mark(&span.file, position)?;
+        self.mark = bytes_before(&span.file, position.offset)?;
+        if let Some(sum) = &mut self.sum {
+            sum.go_to(&span.file, position.offset)?;
+        }
         if to_end {
             // Its state before it was read: bytes that came meanwhile are found by the next look.
             self.known = Some(span.stamp);
@@ -171,9 +227,10 @@ impl FileStamp {
     }
 }
 
-fn mark(file: &File, position: FilePosition) -> io::Result<Vec<u8>> {
-    let start = position.offset.saturating_sub(MARK_BYTES);
-    let mut mark = vec![0; usize::try_from(position.offset - start).expect("a mark is short")];
+/// The bytes just before an offset, by which a file is recognised.
+pub(crate) fn bytes_before(file: &File, offset: u64) -> io::Result<Vec<u8>> {
+    let start = offset.saturating_sub(MARK_BYTES);
+    let mut mark = vec![0; usize::try_from(offset - start).expect("a mark is short")];
     let filled = read_at(file, start, &mut mark)?;
     mark.truncate(filled);
     Ok(mark)
@@ -207,5 +264,60 @@ mod tests {
         harness::wait_until(Duration::from_secs(60), "it is found replaced", || {
             matches!(tail.look().unwrap(), TailChange::Replaced(_))
         });
+    }
+    /// A tail with a checksum that has read the file, whose last line has no end.
+    fn read_whole_lines(path: &Path, text: &str) -> FileTail {
+        fs::write(path, text).unwrap();
+        let mut tail = FileTail::summing(path.to_owned());
+        let TailChange::Grown(span) = tail.look().unwrap() else { panic!("a first look") };
+        let lines = text.rfind('\n').unwrap() + 1;
+        tail.saw(0, &text.as_bytes()[..lines]);
+        tail.read(&span, FilePosition { offset: lines as u64, skipping: false }, true).unwrap();
+        tail
+    }
+
+    /// Gives the file a newer time, and waits until the tail has looked at its content: what it found.
+    fn compared(tail: &mut FileTail) -> TailChange {
+        let file = File::options().append(true).open(tail.path()).unwrap();
+        file.set_modified(SystemTime::now() + Duration::from_secs(10)).unwrap();
+        let before = tail.known;
+        harness::wait_for(Duration::from_secs(60), "the content is compared", || {
+            let change = tail.look().unwrap();
+            (!matches!(change, TailChange::Same) || tail.known != before).then_some(change)
+        })
+    }
+
+    #[test]
+    fn a_file_that_only_has_a_newer_time_is_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("views.jsonl");
+        let mut tail = read_whole_lines(&path, "one\ntwo\n");
+        assert!(matches!(compared(&mut tail), TailChange::Same));
+        // A write that was cut off again.
+        File::options().append(true).open(&path).unwrap().write_all(b"si").unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(8).unwrap();
+        assert!(matches!(compared(&mut tail), TailChange::Same));
+        fs::write(&path, "one\nsix\n").unwrap();
+        assert!(matches!(compared(&mut tail), TailChange::Replaced(_)));
+    }
+
+    #[test]
+    fn a_line_without_an_end_may_have_become_whole_with_the_same_length() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("views.jsonl");
+        let mut tail = read_whole_lines(&path, "one\ntwo");
+        fs::write(&path, "one\nto\n").unwrap();
+        assert!(matches!(compared(&mut tail), TailChange::Grown(_)));
+    }
+
+    #[test]
+    fn a_long_file_is_compared_in_parts() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("views.jsonl");
+        let text = "x".repeat(2 * COMPARED_BYTES as usize) + "\n";
+        let mut tail = read_whole_lines(&path, &text);
+        assert!(matches!(compared(&mut tail), TailChange::Same));
+        fs::write(&path, text.replacen("x\n", "y\n", 1)).unwrap();
+        assert!(matches!(compared(&mut tail), TailChange::Replaced(_)));
     }
 }

@@ -15,6 +15,7 @@ pub mod descriptions;
 mod erasures;
 mod fault;
 mod file_position;
+mod file_sum;
 mod file_tail;
 pub mod files;
 pub mod kafka;

@@ -28,7 +28,7 @@ pub(super) struct EventFile {
 impl EventFile {
     pub(super) fn new(dir: &Path, part: usize, keys: KeyCache) -> Self {
         let reporter = FileReporter::new(part);
-        let tail = FileTail::new(dir.join(reporter.name()));
+        let tail = FileTail::summing(dir.join(reporter.name()));
         EventFile { reporter, tail, times: LineTimes::default(), span: None, buffer: Vec::new(), keys }
     }
 
@@ -49,7 +49,7 @@ impl EventFile {
             TailChange::Grown(span) => span,
             TailChange::Replaced(span) => {
                 tracing::warn!(file = %self.tail.path().display(), "the file was cut or replaced: it is read from its start");
-                self.tail.position = FilePosition::default();
+                self.tail.restart();
                 span
             }
         };
@@ -85,6 +85,7 @@ impl EventFile {
                         Err(letter) => context.send_letter(*letter)?,
                     }
                 }
+                self.tail.saw(position.offset, &buffer[..bytes]);
                 position.offset += bytes as u64;
             }
         }
