@@ -19,7 +19,8 @@ pub const DEAD_LETTERS: &str = "dead-letters.jsonl";
 /// A log of three files in one directory, which are made when they are first written to.
 ///
 /// A position's stream is the file's name, its partition 0, its offset a byte of the file. The files are opened for
-/// appending, so the shop may append to them too, whole lines at a time. Dropping the log waits until all records given
+/// appending, so the shop may append to them too, whole lines at a time. Lines of removals say how long the files of events
+/// are when they are written (see [`sources::files::places`]). Dropping the log waits until all records given
 /// to it are written.
 pub struct FileLog {
     room: std::sync::Arc<Room>,
@@ -37,7 +38,7 @@ impl FileLog {
         Ok(FileLog {
             room: Room::new(bound),
             views: LogFileWriter::start(directory.join(VIEWS))?,
-            removals: LogFileWriter::start(directory.join(REMOVALS))?,
+            removals: LogFileWriter::start_with_places(directory.join(REMOVALS), directory)?,
             dead_letters: LogFileWriter::start(directory.join(DEAD_LETTERS))?,
         })
     }

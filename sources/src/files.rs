@@ -15,7 +15,8 @@
 //! - **Missing** files are waited for. An empty directory is a shop without visitors.
 //! - **Times**: an event's time is at most the time its line arrived: now, or for what is there at the start, the file's
 //!   modification time. A line without a time gets a time of its own: the arrival's, counted back by one millisecond for
-//!   every line that arrived after it, and later than any line before it. So the order of lines is the order of views.
+//!   every line that arrived after it, and later than any line before it. So the order of lines is the order of views. Lines that were
+//!   there when a removal or an erasure was written stay older than it (see the module `places`).
 //! - **Orders**: each line of `orders.csv` has buyer, product and time. Lines of orders that are too old to be kept are
 //!   skipped; lines that become so are removed. An order is cancelled by a rewrite without its lines.
 //! - **Erasures** that are in the file of removals at the start are given before all events (see the module `erasures`).
@@ -30,6 +31,7 @@ mod feed;
 mod follow;
 mod lines;
 mod orders;
+pub mod places;
 mod products;
 pub mod range;
 mod records;

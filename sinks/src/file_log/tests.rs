@@ -39,6 +39,18 @@ fn each_stream_has_its_file_and_offsets_go_on_after_reopening() {
 }
 
 #[test]
+fn a_removal_says_how_long_the_files_of_events_were() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = FileLog::open(dir.path(), Bound::default()).unwrap();
+    append(&log, Stream::Views, &["{\"a\":1}"]).unwrap();
+    let next = append(&log, Stream::Removals, &["{\"r\":1}", "{\"r\":2}"]).unwrap();
+    let text = fs::read_to_string(dir.path().join(REMOVALS)).unwrap();
+    assert_eq!(text.len() as i64, next, "the position is after the longer lines");
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((lines.len(), &lines[1]["r"], &lines[1]["files"][VIEWS]["bytes"]), (2, &2.into(), &8.into()));
+}
+
+#[test]
 fn the_line_a_crash_tore_does_not_swallow_the_next_one() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join(VIEWS), "{\"whole\":1}\n{\"to").unwrap();

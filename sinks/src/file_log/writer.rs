@@ -1,12 +1,15 @@
 //! The thread of one file: all waiting appends are written at once and synchronised once (group commit).
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use dataflow::feed::Position;
+use dataflow::time::Millis;
+use sources::files::places::add_places;
 use tokio::sync::oneshot;
 
 use crate::line_file::{Appended, LineFile};
@@ -36,9 +39,18 @@ pub(crate) struct LogFileWriter {
 
 impl LogFileWriter {
     pub(crate) fn start(path: PathBuf) -> io::Result<LogFileWriter> {
+        LogFileWriter::start_by(path, None)
+    }
+
+    /// A writer whose lines get the present places in the files of events of `directory`.
+    pub(crate) fn start_with_places(path: PathBuf, directory: &Path) -> io::Result<LogFileWriter> {
+        LogFileWriter::start_by(path, Some(directory.to_owned()))
+    }
+
+    fn start_by(path: PathBuf, places_of: Option<PathBuf>) -> io::Result<LogFileWriter> {
         let (queue, requests) = sync_channel(QUEUE);
         let file = LineFile::new(path);
-        let mut state = WriterState { stream: file.name().into(), file, failing: false };
+        let mut state = WriterState { stream: file.name().into(), file, places_of, failing: false };
         let thread = std::thread::Builder::new().name("log-writer".into()).spawn(move || state.run(&requests))?;
         Ok(LogFileWriter { queue: Some(queue), thread: Some(thread) })
     }
@@ -65,6 +77,8 @@ impl Drop for LogFileWriter {
 struct WriterState {
     file: LineFile,
     stream: Arc<str>,
+    /// The directory whose files of events have places in the lines.
+    places_of: Option<PathBuf>,
     failing: bool,
 }
 
@@ -77,7 +91,14 @@ impl WriterState {
 
     /// Writes and synchronises a group and answers each of its requests: requests that are completely in the file are
     /// durable even if the disk was too full for the rest.
-    fn commit(&mut self, group: Vec<AppendRequest>) {
+    fn commit(&mut self, mut group: Vec<AppendRequest>) {
+        if let Some(directory) = &self.places_of {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+            let written = Millis::try_from(now).unwrap_or(Millis::MAX);
+            for request in &mut group {
+                request.lines = add_places(directory, written, &request.lines);
+            }
+        }
         let lines: Vec<u8> = group.iter().flat_map(|request| &request.lines).copied().collect();
         let Appended { mut whole, end, mut error } = self.file.append(&lines);
         if whole > 0

@@ -55,7 +55,10 @@ impl EventFile {
         };
         let now = context.now();
         let from_start = self.tail.position == FilePosition::default();
-        self.times.begin(if from_start { now.min(span.modified_ms()) } else { now });
+        match self.tail.path().parent() {
+            Some(dir) if from_start => self.times.begin_file(now.min(span.modified_ms()), dir, self.reporter.name()),
+            _ => self.times.begin(now),
+        }
         Ok(Some(span))
     }
 

@@ -2,7 +2,8 @@
 //!
 //! As when files are followed, a line counts when it has a line end, and a table's last line also without one. An event's
 //! time is at most the arrival time of its line, which is the file's modification time, and a line that states no time is
-//! given one, counted back from there. So if events state no times, a copy of the file must keep the original's time.
+//! given one, counted back from there, or from the time of a removal that was written after it. So if events state no times, a
+//! copy of the file must keep the original's time.
 
 mod event_file;
 mod tables;

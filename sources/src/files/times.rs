@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io;
+use std::path::{Path, PathBuf};
 
 use dataflow::time::Millis;
 use events::{Event, Malformed, TimeBounds, decode};
 
+use super::places::{self, Place};
 use crate::file_position::line_ends;
 
 /// The clock that stamps files is coarser than the one that stamps events.
@@ -21,8 +23,15 @@ pub(super) struct LineTimes {
     last: Millis,
     /// When the lines of the span had arrived.
     arrived: Millis,
-    /// How many lines of the span are left, including the next one; counted when first needed.
+    /// How many lines are left up to the next place, or else to the end of the span, including the next line; counted when
+    /// first needed.
     left: Option<u64>,
+    /// The directory and the name of a file whose places are read with its first line.
+    unread: Option<(PathBuf, &'static str)>,
+    /// The places ahead of the next line, the nearest one last.
+    places: Vec<Place>,
+    /// What lines after the last place are later than.
+    floor: Millis,
 }
 
 impl LineTimes {
@@ -32,12 +41,19 @@ impl LineTimes {
         self.left = None;
     }
 
+    /// Begins a file from its start. Its lines had all arrived by `arrived`, and those before a place by the time of the place.
+    pub(super) fn begin_file(&mut self, arrived: Millis, dir: &Path, name: &'static str) {
+        self.begin(arrived);
+        self.floor = self.last;
+        (self.unread, self.places) = (Some((dir.to_owned(), name)), Vec::new());
+    }
+
     /// The latest time an event of these lines can have.
     pub(super) fn latest(&self) -> Millis {
         self.arrived.saturating_add(COARSE_MS)
     }
 
-    /// Decodes the line at `offset` of a file that is read up to `to`. A line that states no time is given one, and a view is
+    /// Decodes the line at `offset` of a file that is read up to `to`. A line that states no time is given one, and an event is
     /// not later than its line arrived.
     pub(super) fn decode<'a>(
         &mut self,
@@ -47,18 +63,48 @@ impl LineTimes {
         to: u64,
         bounds: &TimeBounds,
     ) -> io::Result<Result<Event<'a>, Malformed>> {
+        self.go_to(file, offset, to)?;
         let event = match decode(line, None, bounds) {
             Err(Malformed::MissingField("timestamp")) => {
-                let time = self.give(|| line_ends(file, offset, to))?;
+                let until = self.places.last().map_or(to, |place| place.bytes);
+                let time = self.give(|| line_ends(file, offset, until))?;
                 decode(line, Some(time.into()), bounds)
             }
             event => event,
         };
-        let latest = self.latest();
         Ok(event.map(|event| match event.kind {
             kind if kind.keeps_its_time() => event,
-            _ => Event { at: event.at.min(latest), ..event },
+            _ => Event { at: self.latest_of(event.at).min(event.at), ..event },
         }))
+    }
+
+    /// The latest time of the next line, which states a time, or was given it.
+    fn latest_of(&self, stated: Millis) -> Millis {
+        match self.places.last() {
+            Some(place) if stated > place.written => place.arrived.min(self.latest()),
+            _ => self.latest(),
+        }
+    }
+
+    /// Passes the places up to the line at `offset`. The first line of a file reads them.
+    fn go_to(&mut self, file: &File, offset: u64, to: u64) -> io::Result<()> {
+        if let Some((dir, name)) = &self.unread {
+            self.places = places::read(dir, name, file, to)?;
+            self.places.reverse();
+            self.unread = None;
+            if !self.places.is_empty() {
+                // Lines before a place have the times they had before the file was read again.
+                (self.last, self.left) = (0, None);
+            }
+        }
+        while let Some(place) = self.places.pop_if(|place| place.bytes <= offset) {
+            self.left = None;
+            self.last = self.last.max(place.arrived.min(self.arrived));
+            if self.places.is_empty() {
+                self.last = self.last.max(self.floor);
+            }
+        }
+        Ok(())
     }
 
     /// Goes on to the next line.
@@ -72,8 +118,13 @@ impl LineTimes {
             Some(left) => left,
             None => *self.left.insert(count()?),
         };
-        let counted_back = self.arrived.saturating_sub(left.saturating_sub(1));
-        self.last = counted_back.max(self.last + 1).min(self.arrived.saturating_add(AHEAD_MS_MAX)).max(self.last);
+        let (arrived, ahead_max) = match self.places.last() {
+            // No line before a place may be later than the removal that was written there.
+            Some(place) => (place.arrived.min(self.arrived), 0),
+            None => (self.arrived, AHEAD_MS_MAX),
+        };
+        let counted_back = arrived.saturating_sub(left.saturating_sub(1));
+        self.last = counted_back.max(self.last + 1).min(arrived.saturating_add(ahead_max)).max(self.last);
         Ok(self.last)
     }
 }
@@ -110,5 +161,68 @@ mod tests {
         times.begin(1001);
         let last = *give(&mut times, AHEAD_MS_MAX * 2).last().unwrap();
         assert_eq!(last, 1001 + AHEAD_MS_MAX);
+    }
+    /// The times that a start gives to the lines of a file.
+    fn dated(dir: &Path, arrived: Millis) -> Vec<Millis> {
+        let path = dir.join("product-views.json");
+        let (text, file) = (std::fs::read(&path).unwrap(), File::open(&path).unwrap());
+        let mut times = LineTimes::default();
+        times.begin_file(arrived, dir, "product-views.json");
+        let (bounds, to) = (TimeBounds::around(arrived), text.len() as u64);
+        let mut date = |(at, line)| {
+            let event = times.decode(line, &file, at as u64, to, &bounds).unwrap().unwrap();
+            times.pass();
+            event.at
+        };
+        crate::files::lines::split(&text).map(&mut date).collect()
+    }
+
+    #[test]
+    fn lines_that_were_there_at_a_removal_stay_older_than_it() {
+        const AT: Millis = 1_795_929_236_549;
+        let dir = tempfile::tempdir().unwrap();
+        let (dir, views) = (dir.path(), dir.path().join("product-views.json"));
+        let line = "{\"event\":\"ProductView\",\"userid\":\"ada\",\"properties\":{\"productid\":\"lamp\"}}\n";
+        std::fs::write(&views, line.repeat(3)).unwrap();
+        assert_eq!(dated(dir, AT - 500), [AT - 502, AT - 501, AT - 500]);
+        let removal = events::removal_json("ada", "lamp", AT, "m") + "\n";
+        let noted = places::add_places(dir, AT + 1, removal.as_bytes());
+        std::fs::write(dir.join(crate::files::REMOVALS), noted).unwrap();
+        assert_eq!(dated(dir, AT - 500), [AT - 502, AT - 501, AT - 500], "as before the removal");
+        assert_eq!(dated(dir, AT + 5000), [AT - 2, AT - 1, AT], "the file was touched");
+        std::fs::write(&views, line.repeat(5)).unwrap();
+        assert_eq!(dated(dir, AT + 5000), [AT - 2, AT - 1, AT, AT + 4999, AT + 5000], "it has grown");
+        // A flood right after the removal is later than it.
+        assert_eq!(dated(dir, AT + 1), [AT - 2, AT - 1, AT, AT + 1, AT + 2]);
+        std::fs::write(&views, line.replace("lamp", "pump").repeat(3)).unwrap();
+        assert_eq!(dated(dir, AT + 5000), [AT + 4998, AT + 4999, AT + 5000], "another file");
+    }
+
+    #[test]
+    fn more_lines_than_milliseconds_between_two_removals_stay_between_them() {
+        let at = |arrived, bytes| Place { bytes, arrived, written: arrived };
+        let mut times = LineTimes { arrived: 5000, places: vec![at(1003, 90), at(1000, 20)], ..LineTimes::default() };
+        assert_eq!(give(&mut times, 2), [999, 1000]);
+        let file = tempfile::tempfile().unwrap();
+        times.go_to(&file, 20, 90).unwrap();
+        assert_eq!(give(&mut times, 5), [1001, 1002, 1003, 1003, 1003]);
+        times.go_to(&file, 90, 90).unwrap();
+        assert_eq!(give(&mut times, 2), [4999, 5000]);
+    }
+    #[test]
+    fn a_line_that_is_dated_ahead_of_a_removal_is_not_later_than_it() {
+        const AT: Millis = 1_795_929_236_549;
+        let dir = tempfile::tempdir().unwrap();
+        let (dir, views) = (dir.path(), dir.path().join("product-views.json"));
+        let view = |at| events::view_json("ada", "lamp", at, "m", "web") + "\n";
+        std::fs::write(&views, view(AT - 5) + &view(AT + 1) + &view(AT + 9000)).unwrap();
+        let removal = events::removal_json("ada", "lamp", AT, "m") + "\n";
+        let noted = places::add_places(dir, AT + 1, removal.as_bytes());
+        std::fs::write(dir.join(crate::files::REMOVALS), noted).unwrap();
+        assert_eq!(dated(dir, AT + 60_000), [AT - 5, AT + 1, AT], "a line may be written beside the removal");
+        let text = std::fs::read_to_string(&views).unwrap();
+        std::fs::write(&views, text + &view(AT + 9000)).unwrap();
+        assert_eq!(dated(dir, AT + 60_000), [AT - 5, AT + 1, AT, AT + 9000], "a later line");
+        assert_eq!(dated(dir, AT - 3000), [AT - 2000; 4], "the file has an older time than the removal");
     }
 }

@@ -14,9 +14,13 @@ use std::time::Duration;
 use dataflow::source_status::State;
 use running::SOON;
 use shop::{Dir, removal, timeless, view};
+use sources::files::places::add_places;
 
 /// Long enough for a reader that should wait to show that it does not.
 const LOOKS: Duration = Duration::from_millis(50);
+
+/// Longer than a file must rest before a newer time of it is looked into.
+const RESTS: Duration = Duration::from_millis(600);
 
 #[test]
 fn an_empty_directory_is_a_shop_without_visitors() {
@@ -151,6 +155,23 @@ fn a_cut_or_replaced_file_is_read_from_its_start() {
 }
 
 #[test]
+fn a_file_that_is_only_touched_is_not_read_again() {
+    let dir = Dir::new();
+    let at = 1_700_000_000_000;
+    let shop = dir.shop();
+    dir.append("views.jsonl", view("ada", "lamp", at) + &timeless("ada", "chair"));
+    shop.expect_history("ada", &["chair", "lamp"]);
+    let file = fs::File::options().append(true).open(dir.path("views.jsonl")).unwrap();
+    file.set_modified(std::time::SystemTime::now() + Duration::from_secs(5)).unwrap();
+    assert!(shop.letters.recv_timeout(RESTS).is_err(), "time for the file to rest");
+    dir.append("views.jsonl", view("ada", "stool", at + 1));
+    shop.expect_history("ada", &["chair", "stool", "lamp"]);
+    assert_eq!(shop.view().accepted, 3, "each line is read once");
+    dir.rewrite("views.jsonl", fs::read_to_string(dir.path("views.jsonl")).unwrap().replace("lamp", "pump"));
+    harness::wait_until(SOON, "other bytes are read", || shop.history("ada").contains(&"pump".to_owned()));
+}
+
+#[test]
 fn without_times_the_order_of_lines_is_the_order_of_views() {
     let dir = Dir::new();
     let names: Vec<String> = (0..2000).map(|number| format!("product-{number}")).collect();
@@ -172,6 +193,36 @@ fn without_times_the_order_of_lines_is_the_order_of_views() {
     // One of them seen again comes first.
     dir.append("product-views.json", timeless("ada", "product-3"));
     harness::wait_until(SOON, "the view comes first", || shop.history("ada")[0] == "product-3");
+}
+
+#[test]
+fn what_was_removed_or_erased_stays_so_when_the_file_has_grown_at_a_restart() {
+    let dir = Dir::new();
+    dir.append("product-views.json", ["lamp", "chair"].map(|product| timeless("ada", product)).concat());
+    dir.append("product-views.json", timeless("bob", "lamp"));
+    let shop = dir.shop();
+    shop.expect_history("ada", &["chair", "lamp"]);
+    shop.expect_history("bob", &["lamp"]);
+    let now = shop.now();
+    let lines = removal("ada", "lamp", now) + &events::erasure_json("bob", now, "m") + "\n";
+    dir.append("removals.jsonl", add_places(&dir.path(""), now, lines.as_bytes()));
+    shop.expect_history("ada", &["chair"]);
+    shop.expect_history("bob", &[]);
+    drop(shop);
+    for restart in 0..2 {
+        dir.append("product-views.json", timeless("ada", &format!("stool-{restart}")));
+        let file = fs::File::options().append(true).open(dir.path("product-views.json")).unwrap();
+        file.set_modified(std::time::SystemTime::now() + Duration::from_secs(5)).unwrap();
+        let shop = dir.shop();
+        shop.expect_history("ada", &[&["stool-1", "stool-0", "chair"][1 - restart..]].concat());
+        shop.covers("removals.jsonl", fs::metadata(dir.path("removals.jsonl")).unwrap().len() as usize);
+        assert_eq!((shop.history("ada").len(), shop.history("bob")), (2 + restart, vec![]));
+    }
+    // Another file counts anew.
+    let shop = dir.shop();
+    shop.expect_history("ada", &["stool-1", "stool-0", "chair"]);
+    dir.replace("product-views.json", timeless("ada", "lamp"));
+    shop.expect_history("ada", &["lamp", "stool-1", "stool-0", "chair"]);
 }
 
 #[test]

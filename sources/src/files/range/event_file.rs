@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dataflow::inputs::Inputs;
@@ -50,7 +50,7 @@ impl EventFileReplay {
         progress: Arc<ReplayProgress>,
     ) -> Self {
         let mut times = LineTimes::default();
-        times.begin(span.modified_ms());
+        times.begin_file(span.modified_ms(), path.parent().unwrap_or(Path::new("")), stream);
         EventFileReplay {
             stream,
             path,
