@@ -106,7 +106,9 @@ impl GenerateArgs {
     pub(super) fn contradiction(&self) -> Option<String> {
         let categories = self.categories.filter(|categories| *categories > self.products)?;
         let products = self.products;
-        Some(format!("--categories {categories} needs as many products, and --products is {products}: each category has one"))
+        Some(format!(
+            "--categories {categories} needs as many products, and --products is {products}: each category has one"
+        ))
     }
 
     /// The plan of the data. Without --until, the data ends at `now` (milliseconds since the epoch).
