@@ -4,8 +4,9 @@
 //! removals.jsonl   {…,"files":{"written":1795929236560,"product-views.json":{"bytes":4711,"mark":"9f21c4ab"}}}
 //! ```
 //! A line without a time is dated by the file's modification time at each start, and a line that states a time ahead of its
-//! arrival counts at most as late as that. But the modification time moves when the file grows. So the log adds to each line of `removals.jsonl` a place in each file of events: its length, and a fingerprint of the bytes
-//! before it. As long as the fingerprint fits, the lines before the place had arrived by the time of the removal.
+//! arrival counts at most as late as that. But the modification time moves when the file grows. So the log adds to each line of
+//! `removals.jsonl` a place in each file of events: its length, and a fingerprint of the bytes before it. As long as the fingerprint
+//! fits, the lines before the place had arrived by the time of the removal.
 
 use std::fs::File;
 use std::io;

@@ -162,6 +162,7 @@ mod tests {
         let last = *give(&mut times, AHEAD_MS_MAX * 2).last().unwrap();
         assert_eq!(last, 1001 + AHEAD_MS_MAX);
     }
+
     /// The times that a start gives to the lines of a file.
     fn dated(dir: &Path, arrived: Millis) -> Vec<Millis> {
         let path = dir.join("product-views.json");
