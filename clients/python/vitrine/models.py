@@ -1162,7 +1162,7 @@ class _SinkStatusRequired(TypedDict):
     place: str
     # Lists that were removed.
     removed: int
-    # Lists that cannot be copied, because an id in them has a zero byte.
+    # Lists that cannot be copied now, because an id in them has a zero byte.
     unwritable: int
     # Lists that have changed and wait.
     waiting: int

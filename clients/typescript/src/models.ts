@@ -972,7 +972,7 @@ export interface SinkStatus {
   reason?: string | null;
   /** Lists that were removed. */
   removed: number;
-  /** Lists that cannot be copied, because an id in them has a zero byte. */
+  /** Lists that cannot be copied now, because an id in them has a zero byte. */
   unwritable: number;
   /** Lists that have changed and wait. */
   waiting: number;
