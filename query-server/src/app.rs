@@ -104,6 +104,8 @@ pub struct Floor {
 pub struct Peers {
     /// `HOST:PORT` of each process's server, this one's too, in the order of their numbers.
     pub addresses: Vec<String>,
+    /// A text that only these processes know. It tells a request that one of them passes on from what a client sends.
+    pub secret: String,
 }
 
 /// The status of the checkpoints since the start.

@@ -5,7 +5,8 @@
 //!        ◀─ waits until it shows that tick ◀── answer, newest tick shown there ──
 //! ```
 //! So `as_of` does not go back for a client of one process, whichever process holds the user. A request is passed on once: the
-//! header field with the tick marks it as passed on. If the servers speak TLS, so do these connections.
+//! header field with the tick marks it as passed on, if it also has the secret of the processes; a client's field of that name has no
+//! effect. If the servers speak TLS, so do these connections.
 
 mod counts;
 
@@ -41,7 +42,8 @@ use crate::visibility::VisibilityWaits;
 
 use counts::Counts;
 
-/// In a passed-on request: the newest tick that the sender has shown. In the answer: the newest tick of the owner.
+/// In a passed-on request: the newest tick that the sender has shown, a space, and the secret of the processes. In the answer: the
+/// newest tick of the owner.
 const SHOWN: HeaderName = HeaderName::from_static("vitrine-shown-ms");
 
 /// Header fields that belong to one connection or one hop. All others are passed on, in both directions.
@@ -88,27 +90,13 @@ pub(crate) enum Answerer {
     Process(usize),
 }
 
-/// Which process answers a request about `user` with these header fields.
-///
-/// # Errors
-/// When the processes do not agree on who holds the user.
-pub(crate) fn answerer(reader: &IndexReader, user: &str, headers: &HeaderMap) -> Result<Answerer, Problem> {
-    let owner = reader.owner_elsewhere(reader.dictionary().find_user(user));
-    match (owner, shown(headers)) {
-        (None, None) => Ok(Answerer::Here),
-        (None, Some(shown)) => Ok(Answerer::HereFor { shown }),
-        (Some(_), Some(_)) => Err(Problem::Misrouted),
-        (Some(owner), None) => Ok(Answerer::Process(owner)),
-    }
-}
-
 /// Notes the newest tick shown here, in the answer to a request that another process has passed on.
 pub(crate) fn stamp(headers: &mut HeaderMap, shown: Time) {
     headers.insert(SHOWN, HeaderValue::from(shown));
 }
 
-/// The newest tick that another process had shown when it passed the request on, or answered it.
-pub(crate) fn shown(headers: &HeaderMap) -> Option<Time> {
+/// The newest tick that another process had shown when it answered.
+fn shown(headers: &HeaderMap) -> Option<Time> {
     headers.get(SHOWN)?.to_str().ok()?.parse().ok()
 }
 
@@ -140,6 +128,7 @@ pub(crate) struct Forward {
     wait_max: Duration,
     waits: Arc<VisibilityWaits>,
     counts: Arc<Counts>,
+    secret: String,
 }
 
 /// Another process.
@@ -169,7 +158,33 @@ impl Forward {
             wait_max: Duration::from_millis(settings.wait_ms_max),
             waits,
             counts: Arc::default(),
+            secret: peers.secret.clone(),
         }
+    }
+
+    /// Which process answers a request about `user` with these header fields.
+    ///
+    /// # Errors
+    /// When the processes do not agree on who holds the user.
+    pub(crate) fn answerer(&self, reader: &IndexReader, user: &str, headers: &HeaderMap) -> Result<Answerer, Problem> {
+        let owner = reader.owner_elsewhere(reader.dictionary().find_user(user));
+        match (owner, self.passed_on(headers)) {
+            (None, None) => Ok(Answerer::Here),
+            (None, Some(shown)) => Ok(Answerer::HereFor { shown }),
+            (Some(_), Some(_)) => Err(Problem::Misrouted),
+            (Some(owner), None) => Ok(Answerer::Process(owner)),
+        }
+    }
+
+    /// The newest tick that another process had shown when it passed the request on; none if it comes from a client.
+    pub(crate) fn passed_on(&self, headers: &HeaderMap) -> Option<Time> {
+        let (shown, secret) = headers.get(SHOWN)?.to_str().ok()?.split_once(' ')?;
+        is_same(secret, &self.secret).then(|| shown.parse().ok()).flatten()
+    }
+
+    /// What marks a request as passed on by a process that has shown this tick.
+    fn mark(&self, shown: Time) -> Option<HeaderValue> {
+        HeaderValue::try_from(format!("{shown} {}", self.secret)).ok()
     }
 
     /// How many requests were passed on, and how many failed.
@@ -197,7 +212,8 @@ impl Forward {
         let (deadline, wait_max, waits) = (Instant::now() + timeout, self.wait_max, self.waits.clone());
         let counts = self.counts.clone();
         let passed_on = owner.map(|owner| {
-            let request = to_owner(method, uri, headers, body, waits.shown_tick(), &owner);
+            let mut request = to_owner(method, uri, headers, body, &owner);
+            request.headers_mut().extend(self.mark(waits.shown_tick()).map(|mark| (SHOWN, mark)));
             (owner, request)
         });
         async move {
@@ -223,7 +239,6 @@ fn to_owner(
     uri: &Uri,
     headers: &HeaderMap,
     body: Bytes,
-    shown: Time,
     owner: &OwnerProcess,
 ) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(body));
@@ -231,9 +246,14 @@ fn to_owner(
     *request.method_mut() = if *method == Method::HEAD { Method::GET } else { method.clone() };
     *request.uri_mut() = uri.path_and_query().map_or_else(|| uri.clone(), |target| target.clone().into());
     *request.headers_mut() = end_to_end(headers);
-    stamp(request.headers_mut(), shown);
     request.headers_mut().extend(owner.host.as_ref().map(|host| (HOST, host.clone())));
     request
+}
+
+/// Whether two texts are the same, in a time that does not tell how much of them is.
+fn is_same(one: &str, other: &str) -> bool {
+    let differ = one.bytes().zip(other.bytes()).fold(0, |differ, (one, other)| differ | (one ^ other));
+    one.len() == other.len() && differ == 0
 }
 
 fn end_to_end(headers: &HeaderMap) -> HeaderMap {

@@ -15,7 +15,7 @@ use crate::endpoints::{
     ENDPOINTS, best_sellers, buy_again, features, for_you, history, index, legacy, recommendations, removal, similar,
 };
 use crate::envelope::Envelope;
-use crate::forward::{self, Answerer, Patience, answerer};
+use crate::forward::{self, Answerer, Patience};
 use crate::ids;
 use crate::operations::Operations;
 use crate::parameters::Parameters;
@@ -107,7 +107,7 @@ pub(crate) fn answer(
     let (Owner::User, Some(forward)) = (route.endpoint().owner, &read.forward) else {
         return answer_here(operations, route, head, asked);
     };
-    match answerer(&read.reader, &route.list_of(&head.headers)?, &head.headers)? {
+    match forward.answerer(&read.reader, &route.list_of(&head.headers)?, &head.headers)? {
         Answerer::Here => answer_here(operations, route, head, asked),
         Answerer::HereFor { shown } => Ok(answer_for_peer(operations, head, asked, shown)),
         Answerer::Process(owner) => {

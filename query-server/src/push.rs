@@ -255,7 +255,7 @@ fn next_event(sent: &mut impl SentRows, text: &[u8], is_slow: bool) -> Option<By
 fn owner<'o>(operations: &'o Operations, followed: &FollowedList) -> Result<Option<(&'o Forward, usize)>, Problem> {
     let read = &operations.read;
     let Some(forward) = read.forward.as_ref().filter(|_| followed.is_of_user) else { return Ok(None) };
-    match answerer(&read.reader, &followed.of, &followed.headers)? {
+    match forward.answerer(&read.reader, &followed.of, &followed.headers)? {
         Answerer::Process(owner) => Ok(Some((forward, owner))),
         Answerer::Here | Answerer::HereFor { .. } => Ok(None),
     }

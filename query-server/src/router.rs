@@ -19,7 +19,7 @@ use crate::admission;
 use crate::connection_state::ConnectionState;
 use crate::endpoint::{Endpoint, Operation, Owner, Verb};
 use crate::endpoints::ENDPOINTS;
-use crate::forward::{self, Answerer, Patience, answerer};
+use crate::forward::{self, Answerer, Patience};
 use crate::ids;
 use crate::operations::Operations;
 use crate::parameters::{ParameterSet, Parameters};
@@ -131,7 +131,7 @@ async fn admitted_request(
         return answer_here(&declared, caller, request, next).await;
     };
     let user = ids::id(endpoint.ids(request.uri().path()).next().unwrap_or_default())?;
-    match answerer(&read.reader, &user, request.headers())? {
+    match forward.answerer(&read.reader, &user, request.headers())? {
         Answerer::Here => answer_here(&declared, caller, request, next).await,
         Answerer::HereFor { shown } => {
             read.waits.wait_for_tick(shown, read.wait_max()).await?;

@@ -77,7 +77,7 @@ pub(super) fn join(config: &Config, start: Option<Start>) -> anyhow::Result<Memb
     let start = start.context("process 0 did not say where to start")?;
     let cluster = dataflow::cluster::Cluster { process: settings.process, links };
     let addresses = hosts.into_iter().map(|host| host.http).collect();
-    Ok(Member { cluster, peers: Peers { addresses }, start })
+    Ok(Member { cluster, peers: Peers { addresses, secret: format!("{:016x}", start.generation) }, start })
 }
 
 /// Whether the start would fail again at every attempt, until the configuration changes.

@@ -53,11 +53,11 @@ fn check_names_each_place_that_cannot_be_used() {
 
 #[test]
 fn serve_does_not_start_without_its_places_and_gives_the_reason_once() {
-    let dir = dir();
+    let (dir, other) = (dir(), dir());
     let files = setting("files.dir", dir.path());
     for (set, reason) in [
         (setting("checkpoint.dir", &dir.path().join("taken")), "File exists"),
-        (setting("sinks.audit", dir.path()), "Is a directory"),
+        (setting("sinks.audit", other.path()), "Is a directory"),
     ] {
         let served = vitrine(&["serve", "--listen", "127.0.0.1:0", "--set", &files, "--set", &set]);
         let said = stderr(&served);

@@ -7,7 +7,7 @@ use vitrine_query_server::{Access, AuditEntry, AuditLog, AuditUnavailable, BoxFu
 
 use crate::client::Answer;
 use crate::rows;
-use crate::shop::{Shop, Start, loopback, now_ms, patient, viewed};
+use crate::shop::{PASSED_ON, Shop, Start, loopback, now_ms, patient, viewed};
 
 /// A key with these scopes.
 pub(crate) fn key(id: u32, scopes: &[Scope]) -> (Token, Key) {
@@ -256,7 +256,7 @@ fn requests_are_passed_on_with_their_keys() {
     assert_eq!(connection.ask("DELETE", &format!("{history}/lamp"), &fields, b"").status, 204);
     connection.get(&history).assert_problem(401, "missing-key");
     // What claims to come from a process is checked like every other request.
-    let claims = [("vitrine-shown-ms", "1")];
+    let claims = [PASSED_ON];
     other.connect().ask("GET", &history, &claims, b"").assert_problem(401, "missing-key");
 }
 

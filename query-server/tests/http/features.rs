@@ -16,7 +16,7 @@ use crate::access;
 use crate::client::{Answer, Connection};
 use crate::records::Record;
 use crate::rows::Rows;
-use crate::shop::{Shop, Start, loopback, now_ms, patient, product, viewed};
+use crate::shop::{PASSED_ON, Shop, Start, loopback, now_ms, patient, product, viewed};
 
 fn did(user: &str, product: &str, interaction: Interaction, at: Millis) -> Record {
     Record::Did { user: user.into(), product: Some(product.into()), interaction, at }
@@ -293,7 +293,7 @@ fn users_of_all_processes_are_in_one_table() {
     let body = json!({"users": [there, here, there], "features": ["user_product_clicks"], "layout": "columns"});
     let table = without_time(&post(&one, &body));
     assert_eq!(table["columns"]["user_product_clicks"], json!([{"cup": 2}, {"tea": 1}, {"cup": 2}]));
-    let misrouted = [("vitrine-shown-ms", "1")];
+    let misrouted = [PASSED_ON];
     let body = json!({"users": [there]}).to_string();
     one.connect().ask("POST", "/v1/features", &misrouted, body.as_bytes()).assert_problem(502, "misrouted");
 }

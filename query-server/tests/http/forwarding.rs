@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::client::Connection;
-use crate::shop::{Shop, loopback, now_ms, viewed};
+use crate::shop::{PASSED_ON, Shop, loopback, now_ms, viewed};
 
 /// Requests that were passed on, and those that failed for `reason`.
 fn counts(shop: &Shop, reason: &str) -> (u64, u64) {
@@ -138,13 +138,33 @@ fn a_request_is_passed_on_with_its_body_and_header_fields_and_so_is_its_answer()
 }
 
 #[test]
+fn a_client_cannot_claim_that_its_request_was_passed_on() {
+    let listeners = [loopback(), loopback()];
+    let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
+    let [one, other] = listeners;
+    let (one, other) = (Shop::beside(0, one, addresses), Shop::beside(1, other, addresses));
+    let (here, there) = (other.user_elsewhere(), one.user_elsewhere());
+    other.happened([viewed(&there, "tea", now_ms())]);
+    one.happened([viewed(&here, "tea", now_ms())]);
+    for claim in ["1", "99999999999999", "99999999999999 5ec2e", "1 other!", "abc", ""] {
+        let mut client = one.connect();
+        for user in [&here, &there] {
+            let history = format!("/v1/users/{user}/history");
+            let answer = client.ask("GET", &history, &[("vitrine-shown-ms", claim)], b"");
+            assert_eq!((answer.status, answer.products()), (200, vec!["tea".to_owned()]), "{claim:?}");
+            assert_eq!(answer.header("vitrine-shown-ms"), None);
+        }
+    }
+}
+
+#[test]
 fn a_request_that_was_passed_on_to_the_wrong_process_is_counted_as_502() {
     let (own, gone) = (loopback(), loopback());
     let shop = Shop::beside(0, own.try_clone().unwrap(), [own.local_addr().unwrap(), gone.local_addr().unwrap()]);
     for path in ["history", "history/tea"] {
         let method = if path == "history" { "GET" } else { "DELETE" };
         let target = format!("/v1/users/{}/{path}", shop.user_elsewhere());
-        shop.connect().ask(method, &target, &[("vitrine-shown-ms", "1")], b"").assert_problem(502, "misrouted");
+        shop.connect().ask(method, &target, &[PASSED_ON], b"").assert_problem(502, "misrouted");
     }
     let metrics = shop.get("/metrics");
     for route in ["history", "history_product"] {

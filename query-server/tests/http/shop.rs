@@ -36,6 +36,12 @@ impl ServiceClock for WallClock {
     }
 }
 
+/// What the processes of a cluster know.
+const SECRET: &str = "5ec2e7";
+
+/// The header field of a request that a process has passed on.
+pub(crate) const PASSED_ON: (&str, &str) = ("vitrine-shown-ms", "1 5ec2e7");
+
 /// Where a shop listens, and its place in a cluster of two.
 type Place = (TcpListener, Option<(usize, [SocketAddr; 2])>);
 
@@ -177,7 +183,10 @@ impl Shop {
                 until: "the topic deletes them".into(),
                 run: None,
             }]),
-            peers: place.map(|(_, addresses)| Peers { addresses: addresses.map(|it| it.to_string()).to_vec() }),
+            peers: place.map(|(_, addresses)| Peers {
+                addresses: addresses.map(|it| it.to_string()).to_vec(),
+                secret: SECRET.into(),
+            }),
             access: start.access.unwrap_or_else(|| Arc::new(Access::open())),
             audit: start.audit,
             tls: start.tls,

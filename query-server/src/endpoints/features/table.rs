@@ -17,6 +17,7 @@ use axum::extract::{Extension, State};
 use bytes::Bytes;
 use dataflow::ids::UserKey;
 use dataflow::index_reader::{FoundUsers, ProductFeatures};
+use dataflow::time::Time;
 use http_body_util::BodyExt;
 use hyper::header::HeaderMap;
 use hyper::{Method, Response, Uri};
@@ -71,7 +72,7 @@ pub(super) async fn handle(
     let question = Arc::new(Question::read(&body.bytes)?);
     let demographics = demographics::of_users(&operations, &question, &headers).await?;
     let mut response = answer(&read, &question, parameters, (&uri, &headers), demographics).await?;
-    if forward::shown(&headers).is_some() {
+    if passed_on(&read, &headers).is_some() {
         forward::stamp(response.headers_mut(), read.waits.shown_tick());
     }
     Ok(response)
@@ -88,7 +89,7 @@ pub(super) async fn answer(
 ) -> Result<Response<Body>, Problem> {
     let keys: Vec<UserKey> = question.users.iter().map(|user| read.reader.dictionary().find_user(user)).collect();
     let (here, elsewhere) = by_owner(read, &keys);
-    let shown = forward::shown(request.1);
+    let shown = passed_on(read, request.1);
     if shown.is_some() && !elsewhere.is_empty() {
         return Err(Problem::Misrouted);
     }
@@ -118,6 +119,11 @@ pub(super) async fn answer(
         rows.iter().enumerate().for_each(|(nth, row)| places[*row] = (part, nth));
     }
     Ok(write(question, &plan, parts, &places, demographics.as_deref()))
+}
+
+/// The newest tick that another process had shown when it passed the request on.
+fn passed_on(read: &ReadState, headers: &HeaderMap) -> Option<Time> {
+    read.forward.as_ref()?.passed_on(headers)
 }
 
 /// The rows whose users this process holds, and those of each other process.
