@@ -29,7 +29,7 @@ use self::event::Reason;
 use self::listed::SentList;
 use crate::body::Body;
 use crate::endpoint::ReadList;
-use crate::forward::{Answerer, Forward, Patience, answerer};
+use crate::forward::{Answerer, Forward, Patience};
 use crate::header_names::LAST_EVENT_ID;
 use crate::operations::Operations;
 use crate::parameters::Parameters;
