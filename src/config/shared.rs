@@ -74,7 +74,7 @@ mod tests {
         let ours = shared(&[("kafka.views", "views")]);
         for (key, value) in [
             ("features.enabled", "on"),
-            ("models.content.enabled", "on"),
+            ("models.co_views.enabled", "on"),
             ("recommendations.test.name", "warm"),
             ("dataflow.tick_ms", "2"),
             ("archive.to", "s3://bucket"),
@@ -83,7 +83,7 @@ mod tests {
         ] {
             assert_eq!(ours.unlike(&shared(&[("kafka.views", "views"), (key, value)])), [key]);
         }
-        let with_database = shared(&[("kafka.views", "views"), ("postgres.mode", "poll")]);
+        let with_database = shared(&[("kafka.views", "views"), ("postgres.mode", "refresh")]);
         assert_eq!(ours.unlike(&with_database), ["[postgres]", "postgres.mode"]);
     }
 
