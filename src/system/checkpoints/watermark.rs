@@ -7,6 +7,9 @@
 //! In normal operation the watermark is raised a second before it is needed, so that no tick waits for it. While
 //! sources catch up, ticks may be far apart: then each tick waits for the watermark, which stays close to the served
 //! time.
+//!
+//! The next start begins at the watermark, so it is raised no further than [`AHEAD_MS`] beyond the wall clock. Otherwise the service
+//! clock, which catches up at half speed, would be further ahead after each of several quick restarts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -19,8 +22,13 @@ use dataflow::lease::{Extent, TimestampLease};
 use dataflow::source_status::{SourceStatus, State};
 use dataflow::time::{Millis, Time};
 
-/// How far ahead of the requested time the watermark is raised.
+use crate::clock::wall_ms;
+
+/// How far ahead of the requested time the watermark is raised, if that is the wall clock's.
 const AHEAD_MS: Millis = 2_000;
+
+/// How far it is raised if the requested time is that far ahead of the wall clock already.
+const AHEAD_MS_MIN: Millis = 200;
 
 /// The pause between a failure and the next attempt.
 const RETRY: Duration = Duration::from_millis(500);
@@ -34,6 +42,7 @@ pub(crate) struct WatermarkLease {
     until: [AtomicU64; 3],
     wanted: Mutex<Wanted>,
     changed: Condvar,
+    wall: fn() -> Millis,
 }
 
 #[derive(Default)]
@@ -44,10 +53,16 @@ struct Wanted {
 
 impl WatermarkLease {
     /// States that the watermark covers already may show.
-    fn new(noted: ServedWatermark) -> WatermarkLease {
-        let lease = WatermarkLease { until: Default::default(), wanted: Mutex::default(), changed: Condvar::new() };
+    fn new(noted: ServedWatermark, wall: fn() -> Millis) -> WatermarkLease {
+        let lease =
+            WatermarkLease { until: Default::default(), wanted: Mutex::default(), changed: Condvar::new(), wall };
         lease.allow(noted);
         lease
+    }
+
+    /// How far ahead of a tick the watermark is raised.
+    fn ahead_of(&self, tick: Time) -> Millis {
+        ((self.wall)() + AHEAD_MS).saturating_sub(tick).clamp(AHEAD_MS_MIN, AHEAD_MS)
     }
 
     fn allow(&self, noted: ServedWatermark) {
@@ -86,13 +101,14 @@ impl WatermarkLease {
 impl TimestampLease for WatermarkLease {
     fn covers(&self, tick: Time, extent: Extent) -> bool {
         let until = self.until[extent as usize].load(Ordering::Acquire);
-        if tick + AHEAD_MS / 2 > until {
+        let ahead = self.ahead_of(tick);
+        if tick + ahead / 2 > until {
             let mut wanted = self.wanted();
             let (begun, caught_up) = (extent >= Extent::Begun, extent == Extent::CaughtUp);
-            let mark = ServedWatermark { tick: tick + AHEAD_MS, begun, caught_up };
+            let mark = ServedWatermark { tick: tick + ahead, begun, caught_up };
             // The request is repeated until it is granted: only a new one wakes the thread.
             let says = |mark: ServedWatermark| (mark.begun, mark.caught_up);
-            if wanted.mark.tick < tick + AHEAD_MS / 2 || says(wanted.mark.and(mark)) != says(wanted.mark) {
+            if wanted.mark.tick < tick + ahead / 2 || says(wanted.mark.and(mark)) != says(wanted.mark) {
                 wanted.mark = wanted.mark.and(mark);
                 self.changed.notify_all();
             }
@@ -120,7 +136,7 @@ impl WatermarkThread {
             format!("{} {holds}", path.display())
         })?;
         let floor = mark.read();
-        let lease = Arc::new(WatermarkLease::new(floor.unwrap_or_default()));
+        let lease = Arc::new(WatermarkLease::new(floor.unwrap_or_default(), wall_ms));
         status.state(0, State::Live);
         let leased = lease.clone();
         let thread = std::thread::Builder::new().name("served-mark".into()).spawn(move || {
@@ -213,6 +229,27 @@ mod tests {
         assert!(floor.caught_up && floor.tick >= 100_001, "{floor:?}");
         assert!(second.lease().covers(floor.tick, Extent::CaughtUp), "it says so already");
         assert!(second.lease().covers(floor.tick, Extent::Partial));
+    }
+
+    #[test]
+    fn restarts_do_not_add_up_to_a_clock_that_is_far_ahead() {
+        const WALL: Millis = 1_000_000;
+        let mut mark = ServedWatermark::default();
+        for start in 0..50 {
+            // Each start begins at the mark, or at the wall clock, and shows ticks for a tenth of a second.
+            let lease = WatermarkLease::new(mark, || WALL);
+            let begun = mark.tick.max(WALL);
+            for tick in begun..begun + 100 {
+                if !lease.covers(tick, Extent::CaughtUp) {
+                    mark = mark.and(lease.wanted().mark);
+                    lease.allow(mark);
+                }
+                assert!(lease.covers(tick, Extent::CaughtUp));
+            }
+            mark = mark.and(lease.wanted().mark);
+            // The wall clock stands still here: each start may use up what it has shown and what is raised beyond that.
+            assert!(mark.tick <= WALL + AHEAD_MS + start * (100 + AHEAD_MS_MIN), "{start}: {mark:?}");
+        }
     }
 
     #[test]
