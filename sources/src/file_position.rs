@@ -57,16 +57,6 @@ pub(crate) fn line_end(file: &File, from: u64, to: u64) -> io::Result<Option<u64
     Ok(found)
 }
 
-/// How many line ends there are in `from..to`.
-pub(crate) fn line_ends(file: &File, from: u64, to: u64) -> io::Result<u64> {
-    let mut count = 0;
-    blocks(file, from, to, |_, block| {
-        count += block.iter().filter(|byte| **byte == b'\n').count() as u64;
-        true
-    })?;
-    Ok(count)
-}
-
 /// Shows the bytes of `from..to` block by block, as long as `show` returns true.
 pub(crate) fn blocks(file: &File, from: u64, to: u64, mut show: impl FnMut(u64, &[u8]) -> bool) -> io::Result<()> {
     let mut buffer = vec![0; BLOCK];

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 
 use super::LINE_BYTES_MAX;
-use crate::file_position::{FilePosition, read_at};
+use crate::file_position::{FilePosition, blocks, read_at};
 
 /// Bytes that are read at once, if lines are shorter.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -58,7 +58,33 @@ pub(super) fn split(chunk: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
         (start, line.strip_suffix(b"\n").unwrap_or(line))
     });
     let lines = lines.map(|(start, line)| (start, line.strip_suffix(b"\r").unwrap_or(line)));
-    lines.filter(|(_, line)| !line.is_empty() && *line != MARK)
+    lines.filter(|(_, line)| !is_empty(line))
+}
+
+/// Whether a line without its end is left out.
+fn is_empty(line: &[u8]) -> bool {
+    line.is_empty() || line == MARK
+}
+
+/// How many whole lines there are in `from..to` that are neither empty nor above the limit. A line begins at `from`.
+pub(super) fn count(file: &File, from: u64, to: u64) -> io::Result<u64> {
+    let (mut count, mut bytes, mut beginning) = (0, 0, Vec::new());
+    blocks(file, from, to, |_, block| {
+        for part in block.split_inclusive(|byte| *byte == b'\n') {
+            let text = part.strip_suffix(b"\n").unwrap_or(part);
+            bytes += text.len();
+            // Enough to tell an empty line, with a mark and half a line end, from a longer one.
+            beginning.extend(text.iter().take((MARK.len() + 2).saturating_sub(beginning.len())));
+            if text.len() < part.len() {
+                let line = beginning.strip_suffix(b"\r").unwrap_or(&beginning);
+                count += u64::from(!is_empty(line) && bytes <= LINE_BYTES_MAX);
+                beginning.clear();
+                bytes = 0;
+            }
+        }
+        true
+    })?;
+    Ok(count)
 }
 
 #[cfg(test)]
@@ -87,6 +113,16 @@ mod tests {
         assert_eq!(split(chunk).collect::<Vec<_>>(), [(0, &b"one"[..]), (8, b"two")]);
         let chunk = "\u{feff}\r\n\u{feff}{}\n".as_bytes();
         assert_eq!(split(chunk).collect::<Vec<_>>(), [(5, "\u{feff}{}".as_bytes())]);
+    }
+
+    #[test]
+    fn the_lines_that_are_counted_are_those_that_are_given() {
+        let long = "x".repeat(LINE_BYTES_MAX);
+        let text = format!("\u{feff}\r\none\n\n\r\n\u{feff}\n\u{feff}\rtwo\n{long}\n{long}x\n\rsix\r\nno end");
+        let (file, to) = (file(text.as_bytes()), text.len() as u64);
+        assert_eq!(count(&file, 0, to).unwrap(), 4, "one, two, the line of the limit's length, six");
+        assert_eq!(count(&file, 0, to - 6).unwrap(), 4);
+        assert_eq!(count(&file, 0, to - 8).unwrap(), 3);
     }
 
     #[test]

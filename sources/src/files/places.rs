@@ -30,11 +30,13 @@ const NOTED: [&str; 2] = [FILES[0], FILES[1]];
 /// A removal that is dated this much earlier than it was written is dated by its sender. Its time is no arrival time.
 const LATE_MS_MAX: Millis = 60_000;
 
-/// A place in a file. The lines that begin before it had arrived by a time.
+/// A place in a file, where a line begins. The lines before it had arrived by a time, and those after it came later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) bytes: u64,
     pub(super) arrived: Millis,
+    /// The time of the last removal that was written here: lines after the place are later.
+    pub(super) passed: Millis,
     /// The wall clock's time when the length was taken: a line that states a later time is dated ahead of its arrival.
     pub(super) written: Millis,
 }
@@ -114,17 +116,40 @@ pub(super) fn read(dir: &Path, name: &str, file: &File, to: u64) -> io::Result<V
     let mut places: Vec<Place> = Vec::new();
     for StatedPlace { place, mark: stated } in stated {
         if place.bytes <= to && mark(file, place.bytes)? == stated {
-            places.push(place);
+            // A line that had no end yet came later.
+            places.push(Place { bytes: last_line_end(file, place.bytes)?, ..place });
         }
     }
     // The lines before a place are also before every later place.
     let mut earliest = Millis::MAX;
     for place in places.iter_mut().rev() {
         earliest = earliest.min(place.arrived);
-        place.arrived = earliest;
+        (place.arrived, place.passed) = (earliest, earliest);
     }
-    places.dedup_by_key(|place| place.bytes);
+    places.dedup_by(|later, place| {
+        let is_same = later.bytes == place.bytes;
+        if is_same {
+            place.passed = later.passed;
+        }
+        is_same
+    });
     Ok(places)
+}
+
+/// The offset after the last line end of the first `bytes` of a file.
+fn last_line_end(file: &File, bytes: u64) -> io::Result<u64> {
+    let mut to = bytes;
+    while to > 0 {
+        let before = bytes_before(file, to)?;
+        if before.is_empty() {
+            break;
+        }
+        if let Some(at) = before.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(to - (before.len() - at - 1) as u64);
+        }
+        to -= before.len() as u64;
+    }
+    Ok(0)
 }
 
 /// The places in the file `name` that the lines of the file of removals state.
@@ -153,7 +178,8 @@ fn stated_place(line: &[u8], name: &str) -> Option<StatedPlace> {
     let (bytes, mark) = (place.get("bytes")?.as_u64()?, place.get("mark")?.as_str()?.to_owned());
     let at = decode(line, None, &TimeBounds::around(written)).ok()?.at;
     let is_by_clock = at.saturating_add(LATE_MS_MAX) >= written;
-    is_by_clock.then_some(StatedPlace { place: Place { bytes, arrived: at.min(written), written }, mark })
+    let arrived = at.min(written);
+    is_by_clock.then_some(StatedPlace { place: Place { bytes, arrived, passed: arrived, written }, mark })
 }
 
 #[cfg(test)]
@@ -198,6 +224,23 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_had_no_end_is_after_the_place_and_so_are_later_removals() {
+        let dir = tempfile::tempdir().unwrap();
+        let (dir, views) = (dir.path(), dir.path().join(NOTED[1]));
+        let long = "x".repeat(1000);
+        fs::write(&views, "on").unwrap();
+        remove(dir, AT, AT);
+        fs::write(&views, format!("one\r\n{long}")).unwrap();
+        remove(dir, AT + 10, AT + 10);
+        fs::write(&views, format!("one\r\n{long}\n")).unwrap();
+        assert_eq!(places(dir), [(0, AT), (5, AT + 10)]);
+        remove(dir, AT + 20, AT + 20);
+        remove(dir, AT + 30, AT + 30);
+        let found = read(dir, NOTED[1], &File::open(&views).unwrap(), 1006).unwrap();
+        assert_eq!(found[2], Place { bytes: 1006, arrived: AT + 20, passed: AT + 30, written: AT + 20 });
+    }
+
+    #[test]
     fn a_removal_that_its_sender_dated_has_no_place_and_an_earlier_time_holds_for_all_lines_before() {
         let dir = tempfile::tempdir().unwrap();
         let (dir, views) = (dir.path(), dir.path().join(NOTED[1]));
@@ -229,7 +272,7 @@ mod tests {
             assert_eq!(json["files"][NOTED[0]]["bytes"], 4, "{noted}");
             assert_eq!((&json["files"]["written"], json["files"].get(NOTED[1])), (&AT.into(), None));
             let place = stated_place(noted.as_bytes(), NOTED[0]).unwrap().place;
-            assert_eq!(place, Place { bytes: 4, arrived: AT, written: AT });
+            assert_eq!(place, Place { bytes: 4, arrived: AT, passed: AT, written: AT });
         }
         let long = format!("{{\"a\":\"{}\"}}\n", "x".repeat(LINE_BYTES_MAX - 20));
         assert_eq!(add_places(dir.path(), AT, long.as_bytes()), long.as_bytes());

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use dataflow::time::Millis;
 use events::{Event, Malformed, TimeBounds, decode};
 
+use super::lines;
 use super::places::{self, Place};
-use crate::file_position::line_ends;
 
 /// The clock that stamps files is coarser than the one that stamps events.
 const COARSE_MS: Millis = 1000;
@@ -64,10 +64,12 @@ impl LineTimes {
         bounds: &TimeBounds,
     ) -> io::Result<Result<Event<'a>, Malformed>> {
         self.go_to(file, offset, to)?;
+        // A file may have an older time than a removal that its lines came after.
+        let bounds = &TimeBounds { now: bounds.now.max(self.arrived), ..*bounds };
         let event = match decode(line, None, bounds) {
             Err(Malformed::MissingField("timestamp")) => {
                 let until = self.places.last().map_or(to, |place| place.bytes);
-                let time = self.give(|| line_ends(file, offset, until))?;
+                let time = self.give(|| lines::count(file, offset, until))?;
                 decode(line, Some(time.into()), bounds)
             }
             event => event,
@@ -99,7 +101,9 @@ impl LineTimes {
         }
         while let Some(place) = self.places.pop_if(|place| place.bytes <= offset) {
             self.left = None;
-            self.last = self.last.max(place.arrived.min(self.arrived));
+            self.last = self.last.max(place.passed);
+            // Whatever time the file has: the lines that follow came after the removal.
+            self.arrived = self.arrived.max(place.passed.saturating_add(1));
             if self.places.is_empty() {
                 self.last = self.last.max(self.floor);
             }
@@ -195,13 +199,41 @@ mod tests {
         assert_eq!(dated(dir, AT + 5000), [AT - 2, AT - 1, AT, AT + 4999, AT + 5000], "it has grown");
         // A flood right after the removal is later than it.
         assert_eq!(dated(dir, AT + 1), [AT - 2, AT - 1, AT, AT + 1, AT + 2]);
+        // The clock that stamps files may be behind.
+        assert_eq!(dated(dir, AT - 3), [AT - 5, AT - 4, AT - 3, AT + 1, AT + 2]);
+        let day = 86_400_000;
+        assert_eq!(dated(dir, AT - day)[3..], [AT + 1, AT + 2], "an older time was set");
         std::fs::write(&views, line.replace("lamp", "pump").repeat(3)).unwrap();
         assert_eq!(dated(dir, AT + 5000), [AT + 4998, AT + 4999, AT + 5000], "another file");
     }
 
     #[test]
+    fn a_line_that_got_its_end_after_a_removal_is_later_than_it() {
+        const AT: Millis = 1_795_929_236_549;
+        let dir = tempfile::tempdir().unwrap();
+        let (dir, views) = (dir.path(), dir.path().join("product-views.json"));
+        let line = "{\"event\":\"ProductView\",\"userid\":\"ada\",\"properties\":{\"productid\":\"lamp\"}}\n";
+        let (text, removal) = (line.repeat(3), events::removal_json("ada", "lamp", AT, "m") + "\n");
+        std::fs::write(&views, &text[..text.len() - 20]).unwrap();
+        let noted = places::add_places(dir, AT + 1, removal.as_bytes());
+        std::fs::write(dir.join(crate::files::REMOVALS), noted).unwrap();
+        std::fs::write(&views, &text).unwrap();
+        assert_eq!(dated(dir, AT + 5000), [AT - 1, AT, AT + 5000]);
+        assert_eq!(dated(dir, AT), [AT - 1, AT, AT + 1]);
+    }
+
+    #[test]
+    fn lines_that_do_not_count_take_no_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = "{\"event\":\"ProductView\",\"userid\":\"ada\",\"properties\":{\"productid\":\"lamp\"}}\n";
+        let text = format!("\u{feff}\r\n{}{line}\n\r\n", format!("{line}\n").repeat(3));
+        std::fs::write(dir.path().join("product-views.json"), text).unwrap();
+        assert_eq!(dated(dir.path(), 5000), [4997, 4998, 4999, 5000]);
+    }
+
+    #[test]
     fn more_lines_than_milliseconds_between_two_removals_stay_between_them() {
-        let at = |arrived, bytes| Place { bytes, arrived, written: arrived };
+        let at = |arrived, bytes| Place { bytes, arrived, passed: arrived, written: arrived };
         let mut times = LineTimes { arrived: 5000, places: vec![at(1003, 90), at(1000, 20)], ..LineTimes::default() };
         assert_eq!(give(&mut times, 2), [999, 1000]);
         let file = tempfile::tempfile().unwrap();
@@ -210,6 +242,7 @@ mod tests {
         times.go_to(&file, 90, 90).unwrap();
         assert_eq!(give(&mut times, 2), [4999, 5000]);
     }
+
     #[test]
     fn a_line_that_is_dated_ahead_of_a_removal_is_not_later_than_it() {
         const AT: Millis = 1_795_929_236_549;
@@ -224,6 +257,7 @@ mod tests {
         let text = std::fs::read_to_string(&views).unwrap();
         std::fs::write(&views, text + &view(AT + 9000)).unwrap();
         assert_eq!(dated(dir, AT + 60_000), [AT - 5, AT + 1, AT, AT + 9000], "a later line");
-        assert_eq!(dated(dir, AT - 3000), [AT - 2000; 4], "the file has an older time than the removal");
+        let older = [AT - 2000, AT - 2000, AT - 2000, AT + 1001];
+        assert_eq!(dated(dir, AT - 3000), older, "the file has an older time than the removal");
     }
 }
