@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use dataflow::dictionary::Dictionary;
 use dataflow::feed::Waker;
@@ -46,6 +47,13 @@ pub(super) struct FilesContext {
 impl FilesContext {
     pub(super) fn now(&self) -> Millis {
         self.clock.now()
+    }
+
+    /// The time at which lines arrive that are read now: that of the wall clock, which dates removals and the events of callers
+    /// and is up to two seconds behind the service clock after a quick restart.
+    pub(super) fn arrival(&self) -> Millis {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        self.now().min(Millis::try_from(wall).unwrap_or(Millis::MAX))
     }
 
     /// Sends a batch to the feed, waiting until there is room.

@@ -38,7 +38,7 @@ fn read(tail: &FileTail, context: &FilesContext) -> io::Result<ErasedAtStart> {
         span => span?,
     };
     let (mut position, mut times, mut buffer) = (FilePosition::default(), LineTimes::default(), Vec::new());
-    times.begin(context.now().min(span.modified_ms()));
+    times.begin(context.arrival().min(span.modified_ms()));
     loop {
         let bounds = TimeBounds::around(context.now());
         match lines::read(&span.file, &mut position, span.to(), &mut buffer)? {

@@ -53,7 +53,7 @@ impl EventFile {
                 span
             }
         };
-        let now = context.now();
+        let now = context.arrival();
         let from_start = self.tail.position == FilePosition::default();
         match self.tail.path().parent() {
             Some(dir) if from_start => self.times.begin_file(now.min(span.modified_ms()), dir, self.reporter.name()),

@@ -196,6 +196,19 @@ fn without_times_the_order_of_lines_is_the_order_of_views() {
 }
 
 #[test]
+fn a_line_without_a_time_is_dated_by_the_wall_clock_while_the_service_clock_is_ahead() {
+    let dir = Dir::new();
+    let shop = dir.shop();
+    dir.append("product-views.json", timeless("ada", "lamp"));
+    shop.expect_history("ada", &["lamp"]);
+    shop.clock.forward(100_000);
+    dir.append("product-views.json", timeless("ada", "chair"));
+    shop.expect_history("ada", &["chair", "lamp"]);
+    let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    assert!(u128::from(shop.viewed("ada")[0].1) <= wall);
+}
+
+#[test]
 fn what_was_removed_or_erased_stays_so_when_the_file_has_grown_at_a_restart() {
     let dir = Dir::new();
     dir.append("product-views.json", ["lamp", "chair"].map(|product| timeless("ada", product)).concat());
