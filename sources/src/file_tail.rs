@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use dataflow::time::Millis;
 
+use crate::file_check::{COMPARED_BYTES, FileCheck};
 use crate::file_position::{FilePosition, read_at};
 use crate::file_sum::FileSum;
 
@@ -17,9 +18,6 @@ const MARK_BYTES: u64 = 256;
 /// How long a file of the same length must have had a new time to count as rewritten. A file that is being appended to has
 /// its new time a moment before its new length.
 const SETTLES: Duration = Duration::from_millis(200);
-
-/// Bytes that one look compares with those that were read.
-const COMPARED_BYTES: u64 = 32 << 20;
 
 /// A file, and how much of it has been read.
 pub(crate) struct FileTail {
@@ -33,6 +31,8 @@ pub(crate) struct FileTail {
     sum: Option<FileSum>,
     /// A state of the file that is being compared with what was read, and the checksum of its first bytes.
     compared: Option<(FileStamp, FileSum)>,
+    /// Whether the bytes before the position stayed when the file grew.
+    check: FileCheck,
     /// The present state of the file, and since when it has it.
     since: Option<(FileStamp, Instant)>,
 }
@@ -68,11 +68,12 @@ pub(crate) enum TailChange {
 impl FileTail {
     pub(crate) fn new(path: PathBuf) -> Self {
         let position = FilePosition::default();
-        FileTail { path, position, known: None, mark: Vec::new(), sum: None, compared: None, since: None }
+        let (known, since, check) = (None, None, FileCheck::default());
+        FileTail { path, position, known, mark: Vec::new(), sum: None, compared: None, check, since }
     }
 
     /// A tail that keeps a checksum of what was read: a file of the same length with a newer time is replaced only if its
-    /// bytes before the position are other ones.
+    /// bytes before the position are other ones, and so is a file that has grown, even if few bytes before the position are.
     pub(crate) fn summing(path: PathBuf) -> Self {
         FileTail { sum: Some(FileSum::default()), ..FileTail::new(path) }
     }
@@ -97,7 +98,11 @@ impl FileTail {
             self.since = Some((stamp, Instant::now()));
         }
         if self.known == Some(stamp) {
-            return Ok(TailChange::Same);
+            if self.sum.is_none() || !self.check.is_due() {
+                return Ok(TailChange::Same);
+            }
+            let span = self.open()?;
+            return Ok(if self.differs(&span)? { TailChange::Replaced(span) } else { TailChange::Same });
         }
         let span = self.open()?;
         let (stamp, Some(known)) = (span.stamp, self.known) else { return Ok(TailChange::Grown(span)) };
@@ -109,9 +114,15 @@ impl FileTail {
         }
         let same = known.id == stamp.id && stamp.len >= self.position.offset;
         if same && self.mark == bytes_before(&span.file, self.position.offset)? {
-            return Ok(TailChange::Grown(span));
+            self.check.note_growth();
+            return Ok(if self.differs(&span)? { TailChange::Replaced(span) } else { TailChange::Grown(span) });
         }
         Ok(TailChange::Replaced(span))
+    }
+
+    /// Whether the file is known to have other bytes before the position than those that were read.
+    fn differs(&mut self, span: &FileSpan) -> io::Result<bool> {
+        self.sum.as_ref().map_or(Ok(false), |sum| self.check.differs(&span.file, sum))
     }
 
     /// A file of the same length has a newer time: its content decides. A long file is compared in parts, and counts as
@@ -136,6 +147,21 @@ impl FileTail {
         Ok(TailChange::Same)
     }
 
+    /// Whether a new state of the file is being compared with what was read, so that it is not known yet.
+    pub(crate) fn is_comparing(&self) -> bool {
+        self.compared.is_some()
+    }
+
+    /// The checksum of what was read, to go on with.
+    pub(crate) fn sum(&self) -> FileSum {
+        self.sum.clone().unwrap_or_default()
+    }
+
+    /// The checksum of what was read up to the position that is given next.
+    pub(crate) fn summed(&mut self, sum: FileSum) {
+        self.sum = Some(sum);
+    }
+
     /// These bytes were read at `offset`. The checksum takes them, so that they are not read for it again.
     pub(crate) fn saw(&mut self, offset: u64, bytes: &[u8]) {
         if let Some(sum) = &mut self.sum {
@@ -147,6 +173,7 @@ impl FileTail {
     pub(crate) fn restart(&mut self) {
         self.position = FilePosition::default();
         self.sum = self.sum.is_some().then(FileSum::default);
+        self.check.restart();
     }
 
     /// Opens the file as it is now, even if the name led to another one before.
@@ -171,6 +198,7 @@ impl FileTail {
         if to_end {
             // Its state before it was read: bytes that came meanwhile are found by the next look.
             self.known = Some(span.stamp);
+            self.check.end();
         }
         Ok(())
     }
@@ -299,6 +327,38 @@ mod tests {
         assert!(matches!(compared(&mut tail), TailChange::Same));
         fs::write(&path, "one\nsix\n").unwrap();
         assert!(matches!(compared(&mut tail), TailChange::Replaced(_)));
+    }
+
+    #[test]
+    fn a_file_that_grows_and_has_other_bytes_far_before_the_position_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("views.jsonl");
+        let text = "one\n".to_owned() + &"more\n".repeat(100);
+        let mut tail = read_whole_lines(&path, &text);
+        fs::write(&path, text.clone() + "two\n").unwrap();
+        assert!(matches!(tail.look().unwrap(), TailChange::Grown(_)));
+        fs::write(&path, text.replace("one", "six") + "two\n").unwrap();
+        assert!(matches!(tail.look().unwrap(), TailChange::Replaced(_)));
+        tail.restart();
+        let TailChange::Replaced(span) = tail.look().unwrap() else { panic!("it has not been read again") };
+        tail.read(&span, FilePosition { offset: span.to(), skipping: false }, true).unwrap();
+        assert!(matches!(tail.look().unwrap(), TailChange::Same));
+    }
+
+    #[test]
+    fn a_long_file_is_read_on_and_found_replaced_afterwards() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("views.jsonl");
+        let text = "x".repeat(2 * COMPARED_BYTES as usize) + "\n";
+        let mut tail = read_whole_lines(&path, &text);
+        fs::write(&path, text.replacen('x', "y", 1) + "two\n").unwrap();
+        let TailChange::Grown(span) = tail.look().unwrap() else { panic!("it has grown") };
+        tail.read(&span, FilePosition { offset: span.to(), skipping: false }, true).unwrap();
+        harness::wait_until(Duration::from_secs(60), "it is found replaced", || {
+            matches!(tail.look().unwrap(), TailChange::Replaced(_))
+        });
+        tail.restart();
+        assert!(matches!(tail.look().unwrap(), TailChange::Replaced(_)), "it has not been read again");
     }
 
     #[test]

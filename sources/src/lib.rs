@@ -14,6 +14,7 @@ pub mod description;
 pub mod descriptions;
 mod erasures;
 mod fault;
+mod file_check;
 mod file_position;
 mod file_sum;
 mod file_tail;

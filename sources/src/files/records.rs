@@ -8,6 +8,7 @@ use csv_core::{ReadRecordResult, Reader};
 use super::LINE_BYTES_MAX;
 use crate::fault::Fault;
 use crate::file_position::{FilePosition, read_at};
+use crate::file_sum::FileSum;
 
 /// Bytes that are read together.
 const BLOCK: usize = 64 * 1024;
@@ -29,6 +30,10 @@ pub(super) struct CsvRecords<'f> {
     block: Vec<u8>,
     block_at: usize,
     fields: CsvFields,
+    /// The checksum of the bytes up to the position as they were read, if all bytes from the file's start on were.
+    sum: FileSum,
+    /// The same before the record found last.
+    sum_before: FileSum,
 }
 
 /// The fields of one record.
@@ -77,7 +82,19 @@ impl<'f> CsvRecords<'f> {
             block: Vec::new(),
             block_at: 0,
             fields: CsvFields { text: vec![0; 4096], ends: vec![0; 64], len: 0 },
+            sum: FileSum::default(),
+            sum_before: FileSum::default(),
         }
+    }
+
+    /// Goes on with the checksum of the bytes before the position.
+    pub(super) fn summing(self, sum: FileSum) -> Self {
+        CsvRecords { sum, ..self }
+    }
+
+    /// The checksum of the bytes before the position.
+    pub(super) fn sum(&self) -> FileSum {
+        self.sum.clone()
     }
 
     /// The fields of the record found last.
@@ -106,24 +123,26 @@ impl<'f> CsvRecords<'f> {
     /// Goes back to the record found last.
     pub(super) fn go_back(&mut self) {
         self.position = FilePosition { offset: self.start, skipping: false };
+        self.sum = self.sum_before.clone();
         self.restart();
     }
 
     /// Goes on to the next record.
     pub(super) fn next(&mut self) -> io::Result<NextRecord> {
         if self.position.skipping {
-            self.position.skip(self.file, self.to)?;
-            self.restart();
+            self.skip()?;
         }
         self.pass_line_ends()?;
         self.start = self.position.offset;
+        self.sum_before = self.sum.clone();
+        let mut sum = self.sum.clone();
         let (mut text, mut ends) = (0, 0);
         let mut offset = self.start;
         loop {
             if self.block_at == self.block.len() {
                 self.read_block(offset)?;
                 if self.block.is_empty() {
-                    return self.at_end(offset, text, ends);
+                    return self.at_end(offset, text, ends, sum);
                 }
             }
             let (result, read, wrote, ended) = self.parser.read_record(
@@ -131,6 +150,7 @@ impl<'f> CsvRecords<'f> {
                 &mut self.fields.text[text..],
                 &mut self.fields.ends[ends..],
             );
+            sum.add(offset, &self.block[self.block_at..self.block_at + read]);
             self.block_at += read;
             offset += read as u64;
             text += wrote;
@@ -148,7 +168,7 @@ impl<'f> CsvRecords<'f> {
                 ReadRecordResult::OutputEndsFull => self.fields.ends.resize(ends * 2, 0),
                 ReadRecordResult::Record => {
                     self.fields.len = ends;
-                    self.position.offset = offset;
+                    (self.position.offset, self.sum) = (offset, sum);
                     return Ok(NextRecord::Record { ended: true });
                 }
                 ReadRecordResult::End => unreachable!("said only where there is no input"),
@@ -163,7 +183,8 @@ impl<'f> CsvRecords<'f> {
                 self.read_block(self.position.offset)?;
             }
             match self.block.get(self.block_at) {
-                Some(b'\r' | b'\n') => {
+                Some(end @ (b'\r' | b'\n')) => {
+                    self.sum.add(self.position.offset, &[*end]);
                     self.block_at += 1;
                     self.position.offset += 1;
                 }
@@ -182,7 +203,7 @@ impl<'f> CsvRecords<'f> {
     }
 
     /// At the end of the input: is the last record whole?
-    fn at_end(&mut self, offset: u64, text: usize, ends: usize) -> io::Result<NextRecord> {
+    fn at_end(&mut self, offset: u64, text: usize, ends: usize, sum: FileSum) -> io::Result<NextRecord> {
         if offset == self.start {
             return Ok(NextRecord::End);
         }
@@ -198,16 +219,23 @@ impl<'f> CsvRecords<'f> {
             return self.pass_over(Fault::OpenQuote);
         }
         self.fields.len = ends + ended;
-        self.position.offset = offset;
+        (self.position.offset, self.sum) = (offset, sum);
         Ok(NextRecord::Record { ended: false })
     }
 
     /// Continues after the first line of a record that cannot be read: the next line may be a record again.
     fn pass_over(&mut self, fault: Fault<'static>) -> io::Result<NextRecord> {
         self.position.skipping = true;
+        self.skip()?;
+        Ok(NextRecord::Refused(fault))
+    }
+
+    /// Skips the rest of a line, as far as it exists.
+    fn skip(&mut self) -> io::Result<()> {
+        let follows = self.sum.len() == self.position.offset;
         self.position.skip(self.file, self.to)?;
         self.restart();
-        Ok(NextRecord::Refused(fault))
+        if follows { self.sum.go_to(self.file, self.position.offset) } else { Ok(()) }
     }
 
     fn restart(&mut self) {
@@ -242,6 +270,32 @@ mod tests {
 
     fn rows(rows: &[&[&str]]) -> Vec<Vec<Vec<u8>>> {
         rows.iter().map(|row| row.iter().map(|field| field.as_bytes().to_vec()).collect()).collect()
+    }
+
+    #[test]
+    fn the_checksum_is_that_of_the_bytes_before_the_position() {
+        let long = "x".repeat(LINE_BYTES_MAX + 1);
+        let text = format!("a,b\r\n\n\"one\ntwo\",1\n{long}\nthree,3\n{}\nfour,\"4", "y,".repeat(FIELDS_MAX + 1));
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        for at_rest in [false, true] {
+            let mut records = CsvRecords::new(&file, FilePosition::default(), text.len() as u64, at_rest);
+            loop {
+                let found = records.next().unwrap();
+                let mut expected = FileSum::default();
+                expected.add(0, &text.as_bytes()[..records.position.offset as usize]);
+                assert!(records.sum() == expected, "{found:?} up to {}", records.position.offset);
+                match found {
+                    NextRecord::Record { .. } | NextRecord::Refused(Fault::TooLarge { .. }) => {}
+                    NextRecord::Refused(_) => records.go_back(),
+                    NextRecord::Unfinished | NextRecord::End => break,
+                }
+                if found == NextRecord::Refused(Fault::OpenQuote) {
+                    assert_eq!(records.sum().len(), records.position.offset, "it has gone back");
+                    break;
+                }
+            }
+        }
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub(super) struct FileTable<R: TableRows> {
 impl<R: TableRows> FileTable<R> {
     pub(super) fn new(dir: &Path, part: usize, rest: Duration) -> Self {
         let reporter = FileReporter::new(part);
-        let tail = FileTail::new(dir.join(reporter.name()));
+        let tail = FileTail::summing(dir.join(reporter.name()));
         FileTable {
             reporter,
             tail,
@@ -70,7 +70,7 @@ impl<R: TableRows> FileTable<R> {
     /// Reads the next lines of a span, as rows that are new; whether that was all of it.
     fn append(&mut self, span: &FileSpan, at_rest: bool, context: &FilesContext) -> Result<bool, Interruption> {
         let (reading, held) = (RowContext::now(context), context.dictionary.hold());
-        let mut records = CsvRecords::new(&span.file, self.tail.position, span.to(), at_rest);
+        let mut records = CsvRecords::new(&span.file, self.tail.position, span.to(), at_rest).summing(self.tail.sum());
         if self.columns.is_none() {
             self.columns = self.header(&mut records, span, context)?;
         }
@@ -101,6 +101,7 @@ impl<R: TableRows> FileTable<R> {
             }
         }
         let position = records.position;
+        self.tail.summed(records.sum());
         self.tail.read(span, position, ended)?;
         // Nothing can fail any more, so the rows in the store are the rows that are fed.
         rows.iter().for_each(|(row, _)| self.store.hold(*row, ()));
@@ -139,6 +140,8 @@ impl<R: TableRows> FileTable<R> {
             }
         }
         let position = records.position;
+        self.tail.restart();
+        self.tail.summed(records.sum());
         self.tail.read(span, position, true)?;
         (self.unfinished, self.open_quote) = (false, open_quote);
         let mut rows: Vec<_> = refresh.finish().into_iter().map(|((row, ()), diff)| (row, diff)).collect();
@@ -165,6 +168,7 @@ impl<R: TableRows> FileTable<R> {
             Err(missing) => missing,
         };
         self.unfinished = next == NextRecord::Unfinished;
+        self.tail.restart();
         self.tail.read(span, FilePosition::default(), true)?;
         let batch = if empty && self.store.is_empty() {
             // The table has yet to be written.
@@ -243,7 +247,7 @@ impl<R: TableRows> FollowedFile for FileTable<R> {
                     context.send_any(self.reporter.missing(&self.tail))?;
                     return Ok(false);
                 }
-                TailChange::Same if self.unfinished && rests => (self.tail.open()?, true),
+                TailChange::Same if self.unfinished && rests && !self.tail.is_comparing() => (self.tail.open()?, true),
                 TailChange::Same => {
                     if self.columns.is_some() {
                         context.send_any(self.reporter.live(&self.tail))?;

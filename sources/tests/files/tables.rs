@@ -102,6 +102,22 @@ fn a_product_moves_to_another_category() {
 }
 
 #[test]
+fn a_table_that_is_written_anew_with_more_rows_is_a_difference() {
+    let dir = Dir::new();
+    let shop = dir.shop();
+    dir.append("orders.csv", ORDERS.to_owned() + &shop.order("1", "ada", "lamp", 0));
+    let chairs: String = (0..100).map(|number| format!("chair-{number},other\n")).collect();
+    let table = |category| format!("product_id,category\nlamp,{category}\n{chairs}");
+    dir.append("product_catalog.csv", table("light"));
+    shop.expect(Some("light"), &[("lamp", 1)]);
+    shop.live();
+    // The bytes before the old end are the same.
+    dir.rewrite("product_catalog.csv", table("seats") + "stool,other\n");
+    shop.expect(Some("seats"), &[("lamp", 1)]);
+    shop.expect(Some("light"), &[]);
+}
+
+#[test]
 fn a_last_line_without_an_end_counts_when_the_file_rests() {
     let dir = Dir::new();
     let shop = dir.shop();
