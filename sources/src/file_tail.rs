@@ -1,10 +1,13 @@
 //! Notices what happens to a file: it grows, it is replaced, it rests.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dataflow::time::Millis;
 
@@ -33,8 +36,8 @@ pub(crate) struct FileTail {
     compared: Option<(FileStamp, FileSum)>,
     /// Whether the bytes before the position stayed when the file grew.
     check: FileCheck,
-    /// The present state of the file, and since when it has it.
-    since: Option<(FileStamp, Instant)>,
+    /// The present state of the file, and since when it has it: at the first look, by its modification time.
+    since: Option<(FileStamp, Since)>,
 }
 
 /// An open file, from the position to its end at the time it was looked at.
@@ -51,6 +54,14 @@ struct FileStamp {
     len: u64,
     /// Modification time, in seconds and nanoseconds.
     modified: (i64, i64),
+}
+
+/// Since when a file has a state.
+#[derive(Clone, Copy)]
+struct Since {
+    seen: Instant,
+    /// How long it had it before.
+    before: Duration,
 }
 
 /// The change that a look at the file found.
@@ -95,7 +106,9 @@ impl FileTail {
             Err(error) => return Err(error),
         };
         if self.since.is_none_or(|(before, _)| before != stamp) {
-            self.since = Some((stamp, Instant::now()));
+            // A time that is set while the file is followed says nothing of its last write.
+            let before = if self.since.is_none() { stamp.age() } else { Duration::ZERO };
+            self.since = Some((stamp, Since { seen: Instant::now(), before }));
         }
         if self.known == Some(stamp) {
             if self.sum.is_none() || !self.check.is_due() {
@@ -185,7 +198,12 @@ impl FileTail {
 
     /// How long the file has been unchanged.
     pub(crate) fn rests_for(&self) -> Duration {
-        self.since.map_or(Duration::ZERO, |(_, since)| since.elapsed())
+        self.since.map_or(Duration::ZERO, |(_, since)| since.before.saturating_add(since.seen.elapsed()))
+    }
+
+    /// Whether the state of the span has been the file's for that time.
+    pub(crate) fn has_rested(&self, span: &FileSpan, time: Duration) -> bool {
+        self.since.is_some_and(|(stamp, _)| stamp == span.stamp) && self.rests_for() >= time
     }
 
     /// The span was read up to `position`; `to_end`: that is its end.
@@ -253,6 +271,14 @@ impl FileStamp {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
         }
     }
+
+    /// How long ago the file was changed by the wall clock; zero if that is ahead.
+    fn age(&self) -> Duration {
+        let (seconds, nanos) = self.modified;
+        let since_epoch = u64::try_from(seconds).ok().zip(u32::try_from(nanos).ok());
+        let modified = since_epoch.map_or(Duration::ZERO, |(seconds, nanos)| Duration::new(seconds, nanos));
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(modified)
+    }
 }
 
 /// The bytes just before an offset, by which a file is recognised.
@@ -262,122 +288,4 @@ pub(crate) fn bytes_before(file: &File, offset: u64) -> io::Result<Vec<u8>> {
     let filled = read_at(file, start, &mut mark)?;
     mark.truncate(filled);
     Ok(mark)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-    use std::io::Write;
-    use std::time::SystemTime;
-
-    #[test]
-    fn a_new_time_before_a_new_length_is_an_append() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("views.jsonl");
-        fs::write(&path, "one\n").unwrap();
-        let mut tail = FileTail::new(path.clone());
-        let TailChange::Grown(span) = tail.look().unwrap() else { panic!("a first look") };
-        tail.read(&span, FilePosition { offset: span.to(), skipping: false }, true).unwrap();
-
-        let mut file = File::options().append(true).open(&path).unwrap();
-        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
-        assert!(matches!(tail.look().unwrap(), TailChange::Same), "it may be being written");
-        file.write_all(b"two\n").unwrap();
-        let TailChange::Grown(span) = tail.look().unwrap() else { panic!("it has grown") };
-        tail.read(&span, FilePosition { offset: span.to(), skipping: false }, true).unwrap();
-
-        // Rewritten with the same length: this is noticed once the file rests.
-        fs::write(&path, "six\nten\n").unwrap();
-        harness::wait_until(Duration::from_secs(60), "it is found replaced", || {
-            matches!(tail.look().unwrap(), TailChange::Replaced(_))
-        });
-    }
-    /// A tail with a checksum that has read the file, whose last line has no end.
-    fn read_whole_lines(path: &Path, text: &str) -> FileTail {
-        fs::write(path, text).unwrap();
-        let mut tail = FileTail::summing(path.to_owned());
-        let TailChange::Grown(span) = tail.look().unwrap() else { panic!("a first look") };
-        let lines = text.rfind('\n').unwrap() + 1;
-        tail.saw(0, &text.as_bytes()[..lines]);
-        tail.read(&span, FilePosition { offset: lines as u64, skipping: false }, true).unwrap();
-        tail
-    }
-
-    /// Gives the file a newer time, and waits until the tail has looked at its content: what it found.
-    fn compared(tail: &mut FileTail) -> TailChange {
-        let file = File::options().append(true).open(tail.path()).unwrap();
-        file.set_modified(SystemTime::now() + Duration::from_secs(10)).unwrap();
-        let before = tail.known;
-        harness::wait_for(Duration::from_secs(60), "the content is compared", || {
-            let change = tail.look().unwrap();
-            (!matches!(change, TailChange::Same) || tail.known != before).then_some(change)
-        })
-    }
-
-    #[test]
-    fn a_file_that_only_has_a_newer_time_is_the_same() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("views.jsonl");
-        let mut tail = read_whole_lines(&path, "one\ntwo\n");
-        assert!(matches!(compared(&mut tail), TailChange::Same));
-        // A write that was cut off again.
-        File::options().append(true).open(&path).unwrap().write_all(b"si").unwrap();
-        File::options().write(true).open(&path).unwrap().set_len(8).unwrap();
-        assert!(matches!(compared(&mut tail), TailChange::Same));
-        fs::write(&path, "one\nsix\n").unwrap();
-        assert!(matches!(compared(&mut tail), TailChange::Replaced(_)));
-    }
-
-    #[test]
-    fn a_file_that_grows_and_has_other_bytes_far_before_the_position_is_replaced() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("views.jsonl");
-        let text = "one\n".to_owned() + &"more\n".repeat(100);
-        let mut tail = read_whole_lines(&path, &text);
-        fs::write(&path, text.clone() + "two\n").unwrap();
-        assert!(matches!(tail.look().unwrap(), TailChange::Grown(_)));
-        fs::write(&path, text.replace("one", "six") + "two\n").unwrap();
-        assert!(matches!(tail.look().unwrap(), TailChange::Replaced(_)));
-        tail.restart();
-        let TailChange::Replaced(span) = tail.look().unwrap() else { panic!("it has not been read again") };
-        tail.read(&span, FilePosition { offset: span.to(), skipping: false }, true).unwrap();
-        assert!(matches!(tail.look().unwrap(), TailChange::Same));
-    }
-
-    #[test]
-    fn a_long_file_is_read_on_and_found_replaced_afterwards() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("views.jsonl");
-        let text = "x".repeat(2 * COMPARED_BYTES as usize) + "\n";
-        let mut tail = read_whole_lines(&path, &text);
-        fs::write(&path, text.replacen('x', "y", 1) + "two\n").unwrap();
-        let TailChange::Grown(span) = tail.look().unwrap() else { panic!("it has grown") };
-        tail.read(&span, FilePosition { offset: span.to(), skipping: false }, true).unwrap();
-        harness::wait_until(Duration::from_secs(60), "it is found replaced", || {
-            matches!(tail.look().unwrap(), TailChange::Replaced(_))
-        });
-        tail.restart();
-        assert!(matches!(tail.look().unwrap(), TailChange::Replaced(_)), "it has not been read again");
-    }
-
-    #[test]
-    fn a_line_without_an_end_may_have_become_whole_with_the_same_length() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("views.jsonl");
-        let mut tail = read_whole_lines(&path, "one\ntwo");
-        fs::write(&path, "one\nto\n").unwrap();
-        assert!(matches!(compared(&mut tail), TailChange::Grown(_)));
-    }
-
-    #[test]
-    fn a_long_file_is_compared_in_parts() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("views.jsonl");
-        let text = "x".repeat(2 * COMPARED_BYTES as usize) + "\n";
-        let mut tail = read_whole_lines(&path, &text);
-        assert!(matches!(compared(&mut tail), TailChange::Same));
-        fs::write(&path, text.replacen("x\n", "y\n", 1)).unwrap();
-        assert!(matches!(compared(&mut tail), TailChange::Replaced(_)));
-    }
 }

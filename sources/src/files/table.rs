@@ -38,8 +38,8 @@ pub(super) struct FileTable<R: TableRows> {
     refusals: Refusals,
     /// The columns; none before the first line has been read.
     columns: Option<CsvColumns<R>>,
-    /// The span that is being read, until its end.
-    span: Option<FileSpan>,
+    /// The span that is being read, until its end, and whether the file rested when it was looked at.
+    span: Option<(FileSpan, bool)>,
     /// The last line has no end yet and was not taken.
     unfinished: bool,
     /// Where a record begins that was refused because its quote was not closed before the end of the file. If it is closed
@@ -196,7 +196,7 @@ impl<R: TableRows> FileTable<R> {
             return Ok(());
         }
         let offset = self.tail.position.offset;
-        let end = self.span.as_ref().map_or(offset, FileSpan::to);
+        let end = self.span.as_ref().map_or(offset, |(span, _)| span.to());
         context.send(self.reporter.batch(Some(R::changes(gone)), offset, end, false))
     }
 
@@ -241,7 +241,7 @@ impl<R: TableRows> FollowedFile for FileTable<R> {
         self.sweep(context)?;
         let rests = self.tail.rests_for() >= self.rest;
         let (span, at_rest) = match self.span.take() {
-            Some(span) => (span, false),
+            Some(reading) => reading,
             None => match self.tail.look()? {
                 TailChange::Missing => {
                     context.send_any(self.reporter.missing(&self.tail))?;
@@ -254,7 +254,10 @@ impl<R: TableRows> FollowedFile for FileTable<R> {
                     }
                     return Ok(false);
                 }
-                TailChange::Grown(span) if self.is_append(&span)? => (span, false),
+                TailChange::Grown(span) if self.is_append(&span)? => {
+                    let at_rest = self.tail.has_rested(&span, self.rest);
+                    (span, at_rest)
+                }
                 TailChange::Grown(_) | TailChange::Replaced(_) if !rests => return Ok(false),
                 TailChange::Grown(span) | TailChange::Replaced(span) => {
                     tracing::warn!(file = %self.tail.path().display(), "the file was rewritten: it is read from its start");
@@ -264,7 +267,7 @@ impl<R: TableRows> FollowedFile for FileTable<R> {
             },
         };
         if !self.append(&span, at_rest, context)? {
-            self.span = Some(span);
+            self.span = Some((span, at_rest));
         }
         Ok(true)
     }

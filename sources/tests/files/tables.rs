@@ -139,6 +139,18 @@ fn a_last_line_without_an_end_counts_when_the_file_rests() {
 }
 
 #[test]
+fn a_last_line_without_an_end_that_has_rested_counts_before_the_source_is_live() {
+    let dir = Dir::new();
+    let seconds = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    dir.append("orders.csv", format!("{ORDERS}1,ada,lamp,1,{seconds}\n2,bob,lamp,1,{seconds}"));
+    let file = fs::File::options().append(true).open(dir.path("orders.csv")).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).unwrap();
+    let shop = dir.shop();
+    shop.live();
+    assert_eq!(shop.view().accepted, 2);
+}
+
+#[test]
 fn a_last_line_that_is_bad_without_its_rest_waits_for_it() {
     let dir = Dir::new();
     let shop = dir.shop();
