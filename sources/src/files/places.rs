@@ -136,10 +136,10 @@ pub(super) fn read(dir: &Path, name: &str, file: &File, to: u64) -> io::Result<V
     Ok(places)
 }
 
-/// The offset after the last line end of the first `bytes` of a file.
+/// The offset after the last line end of the first `bytes` of a file, or one within a line that is too long to count.
 fn last_line_end(file: &File, bytes: u64) -> io::Result<u64> {
     let mut to = bytes;
-    while to > 0 {
+    while to > 0 && bytes - to <= LINE_BYTES_MAX as u64 {
         let before = bytes_before(file, to)?;
         if before.is_empty() {
             break;
@@ -149,7 +149,7 @@ fn last_line_end(file: &File, bytes: u64) -> io::Result<u64> {
         }
         to -= before.len() as u64;
     }
-    Ok(0)
+    Ok(to)
 }
 
 /// The places in the file `name` that the lines of the file of removals state.
@@ -237,6 +237,9 @@ mod tests {
         remove(dir, AT + 20, AT + 20);
         remove(dir, AT + 30, AT + 30);
         let found = read(dir, NOTED[1], &File::open(&views).unwrap(), 1006).unwrap();
+        fs::write(&views, "x".repeat(3 * LINE_BYTES_MAX)).unwrap();
+        let end = last_line_end(&File::open(&views).unwrap(), 3 * LINE_BYTES_MAX as u64).unwrap();
+        assert!((1..2 * LINE_BYTES_MAX as u64).contains(&end), "no line that counts is longer: {end}");
         assert_eq!(found[2], Place { bytes: 1006, arrived: AT + 20, passed: AT + 30, written: AT + 20 });
     }
 
