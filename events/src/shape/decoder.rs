@@ -3,7 +3,7 @@
 //! It learns a [`Template`] from a line and reads the lines that fit it; that takes a third of the quick pass, which reads the
 //! others.
 
-use super::quick::{self, COUNTED_BYTES_MAX, JsonCursor, Scan};
+use super::quick::{self, COUNTED_BYTES_MAX, JsonCursor};
 use super::template::Template;
 use super::{RawFields, metadata};
 use crate::{Event, EventCore, Malformed, RawRecord, TimeBounds, core_of, event_of};
@@ -56,15 +56,14 @@ impl Decoder {
     /// Fills in the fields of a text. They were empty before.
     #[inline]
     pub(crate) fn read<'a>(&mut self, text: &'a str, fields: &mut RawFields<'a>) -> Result<(), Malformed> {
-        let scan = Scan::of(text.as_bytes());
-        let start = JsonCursor::of(text, scan).filter(|_| !scan.has_backslash && text.len() <= COUNTED_BYTES_MAX);
-        let Some(start) = start else {
+        let start = JsonCursor::new(text);
+        let Some(start) = start.filter(|start| !start.scan().has_backslash && text.len() <= COUNTED_BYTES_MAX) else {
             *fields = RawFields::of(text)?;
             return Ok(());
         };
-        match self.templates.get_mut(self.last).and_then(|template| template.read(start, scan.quotes, fields)) {
+        match self.templates.get_mut(self.last).and_then(|template| template.read(start, fields)) {
             Some(()) => Ok(()),
-            None => self.unlike_the_last(text, start, scan.quotes, fields),
+            None => self.unlike_the_last(text, start, fields),
         }
     }
 
@@ -73,12 +72,11 @@ impl Decoder {
         &mut self,
         text: &'a str,
         start: JsonCursor<'a>,
-        quotes: usize,
         fields: &mut RawFields<'a>,
     ) -> Result<(), Malformed> {
         for (at, template) in self.templates.iter_mut().enumerate().filter(|(at, _)| *at != self.last) {
             *fields = RawFields::default();
-            if template.read(start, quotes, fields).is_some() {
+            if template.read(start, fields).is_some() {
                 self.last = at;
                 return Ok(());
             }
@@ -88,17 +86,17 @@ impl Decoder {
             *fields = RawFields::parse_any(text)?;
             return Ok(());
         }
-        self.learn(text, start, quotes);
+        self.learn(text, start);
         Ok(())
     }
 
-    fn learn(&mut self, text: &str, start: JsonCursor<'_>, quotes: usize) {
+    fn learn(&mut self, text: &str, start: JsonCursor<'_>) {
         self.misses = self.misses.wrapping_add(1);
         let is_full = self.templates.len() == TEMPLATES_MAX;
         if text.len() > LINE_BYTES_MAX || (is_full && !self.misses.is_multiple_of(LEARN_EVERY)) {
             return;
         }
-        let Some(template) = Template::of(text, start, quotes) else { return };
+        let Some(template) = Template::of(text, start) else { return };
         if is_full {
             // The template that fitted last is worth keeping.
             self.last = (self.last + 1) % TEMPLATES_MAX;

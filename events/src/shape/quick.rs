@@ -10,7 +10,7 @@ mod scan;
 use super::field::Field;
 use super::{RawFields, metadata};
 pub(super) use cursor::JsonCursor;
-pub(super) use scan::{COUNTED_BYTES_MAX, Scan};
+pub(super) use scan::COUNTED_BYTES_MAX;
 
 /// Fills in the fields of a plain line; none if the line is not plain, and then some may be filled in already.
 pub(super) fn read<'a>(line: &'a str, fields: &mut RawFields<'a>) -> Option<()> {

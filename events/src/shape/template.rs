@@ -71,7 +71,8 @@ impl Value {
 
 impl Template {
     /// Learns from a line that the quick pass has read; none if other lines that look alike could mean something else.
-    pub(super) fn of(line: &str, mut cursor: JsonCursor<'_>, quotes: usize) -> Option<Template> {
+    pub(super) fn of(line: &str, mut cursor: JsonCursor<'_>) -> Option<Template> {
+        let quotes = cursor.scan().quotes;
         let mut found = Vec::new();
         let (mut properties, mut metadata, mut context) = (0, 0, 0);
         let mut object = None;
@@ -113,17 +114,11 @@ impl Template {
         Some(Template { begin, values: values.collect::<Option<_>>()?, quotes, metadata })
     }
 
-    /// Fills in the fields of a line with so many quotes from its beginning; none if it does not fit, and then some may be
-    /// filled in already.
+    /// Fills in the fields of a line from its beginning. If the line does not fit, returns none, and some fields may be filled in.
     #[inline]
-    pub(super) fn read<'a>(
-        &mut self,
-        mut cursor: JsonCursor<'a>,
-        quotes: usize,
-        fields: &mut RawFields<'a>,
-    ) -> Option<()> {
+    pub(super) fn read<'a>(&mut self, mut cursor: JsonCursor<'a>, fields: &mut RawFields<'a>) -> Option<()> {
         // The text between the values has that many, so no value has one.
-        if quotes != self.quotes {
+        if cursor.scan().quotes != self.quotes {
             return None;
         }
         let mut metadata = [0; 2];
@@ -208,18 +203,17 @@ fn find(cursor: &mut JsonCursor<'_>, field: Option<Field>, found: &mut Vec<Found
 
 #[cfg(test)]
 mod tests {
-    use super::super::quick::Scan;
     use super::*;
 
     const VIEW: &str = r#"{"event":"ProductView","messageid":"a","userid":"ada","properties":{"productid":"lamp"},"context":{"source":"web","n":[1,true],"o":{}},"timestamp":1731000000.5}"#;
 
     fn template(line: &str) -> Option<Template> {
-        Template::of(line, JsonCursor::new(line)?, Scan::of(line.as_bytes()).quotes)
+        Template::of(line, JsonCursor::new(line)?)
     }
 
     fn fits(template: &mut Template, line: &str) -> bool {
-        let (mut fields, quotes) = (RawFields::default(), Scan::of(line.as_bytes()).quotes);
-        let fits = JsonCursor::new(line).and_then(|cursor| template.read(cursor, quotes, &mut fields)).is_some();
+        let mut fields = RawFields::default();
+        let fits = JsonCursor::new(line).and_then(|cursor| template.read(cursor, &mut fields)).is_some();
         assert!(!fits || Ok(fields) == RawFields::parse_any(line), "{line}");
         fits
     }

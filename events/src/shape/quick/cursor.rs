@@ -11,20 +11,22 @@ const DEPTH_MAX: usize = 8;
 pub(in crate::shape) struct JsonCursor<'a> {
     line: &'a str,
     at: usize,
-    /// Whether the line has backslashes.
-    escapes: bool,
+    /// What the whole line has.
+    scan: Scan,
 }
 
 impl<'a> JsonCursor<'a> {
     /// At the beginning of a line; none if it has control characters.
+    #[inline]
     pub(in crate::shape) fn new(line: &'a str) -> Option<Self> {
-        JsonCursor::of(line, Scan::of(line.as_bytes()))
+        let scan = Scan::of(line.as_bytes());
+        (!scan.has_control).then_some(JsonCursor { line, at: 0, scan })
     }
 
-    /// At the beginning of a line that was scanned; none if it has control characters.
+    /// What the whole line has.
     #[inline]
-    pub(in crate::shape) fn of(line: &'a str, scan: Scan) -> Option<Self> {
-        (!scan.has_control).then_some(JsonCursor { line, at: 0, escapes: scan.has_backslash })
+    pub(in crate::shape) fn scan(&self) -> Scan {
+        self.scan
     }
 
     /// The number of bytes before the position.
@@ -52,13 +54,16 @@ impl<'a> JsonCursor<'a> {
         are_equal(self.line.as_bytes().get(self.at..end)?, text).then(|| self.at = end)
     }
 
-    /// Goes past so many bytes and then exactly this text.
+    /// Goes past this number of bytes and the text after them, if it is the given one.
     #[inline]
     pub(in crate::shape) fn bytes_and_text(&mut self, bytes: usize, text: &[u8]) -> Option<()> {
-        let mut after = JsonCursor { at: self.at.checked_add(bytes)?, ..*self };
-        after.text(text)?;
-        self.at = after.at;
-        Some(())
+        let start = self.at;
+        self.at = start.checked_add(bytes)?;
+        let found = self.text(text);
+        if found.is_none() {
+            self.at = start;
+        }
+        found
     }
 
     /// Goes to the next quote.
@@ -133,7 +138,7 @@ impl<'a> JsonCursor<'a> {
             let start = self.at;
             self.string()?;
             let name = self.line.as_bytes().get(start..self.at - 1)?;
-            if self.escapes && name.contains(&b'\\') {
+            if self.scan.has_backslash && name.contains(&b'\\') {
                 return None;
             }
             self.token(b':')?;
@@ -191,7 +196,7 @@ impl<'a> JsonCursor<'a> {
     /// From after the opening quote to after the closing one.
     #[inline]
     pub(in crate::shape) fn string(&mut self) -> Option<()> {
-        if self.escapes {
+        if self.scan.has_backslash {
             return self.string_with_escapes();
         }
         self.find_quote()?;
