@@ -164,8 +164,7 @@ fn rules(client: &mut Client, postgres: &Postgres, report: &mut CheckReport<impl
         Ok(None) => return Ok(()),
         Ok(Some(found)) => found,
         Err(error) => {
-            return report
-                .bad(&format!("postgres: {}", error.problem()), &error.mend().into_iter().collect::<Vec<_>>());
+            return report.bad(&format!("postgres: {}", error.problem()), error.mend().as_slice());
         }
     };
     report.good(&format!("postgres: {} merchandising rules can be read", found.rules))?;
