@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::plain::{PlainShop, random_records};
 use crate::records::Record;
-use crate::shop::{Shop, bought, loopback, now_ms, viewed};
+use crate::shop::{Shop, bought, now_ms, viewed};
 
 fn path(user: &str) -> String {
     format!("/v1/users/{user}/buy-again")
@@ -159,10 +159,7 @@ fn every_product_is_once_in_a_chain() {
 
 #[test]
 fn the_process_that_holds_the_user_answers() {
-    let listeners = [loopback(), loopback()];
-    let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
-    let [one, other] = listeners;
-    let (one, other) = (Shop::beside(0, one, addresses), Shop::beside(1, other, addresses));
+    let [one, other] = Shop::pair();
     let user = one.user_elsewhere();
     other.happened([ordered("one", &user, "tea", now_ms())]);
     assert_eq!(one.get(&path(&user)).products(), ["tea"]);

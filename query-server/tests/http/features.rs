@@ -280,10 +280,7 @@ fn the_catalogue_describes_features_and_says_whether_they_are_kept() {
 
 #[test]
 fn users_of_all_processes_are_in_one_table() {
-    let listeners = [loopback(), loopback()];
-    let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
-    let [one, other] = listeners;
-    let (one, other) = (Shop::beside(0, one, addresses), Shop::beside(1, other, addresses));
+    let [one, other] = Shop::pair();
     let (here, there) = (other.user_elsewhere(), one.user_elsewhere());
     one.happened([did(&here, "tea", Interaction::Click, now_ms())]);
     other

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::push::Follower;
 use crate::records::Record;
-use crate::shop::{Shop, loopback, now_ms, patient, product, short, viewed};
+use crate::shop::{Shop, now_ms, patient, product, short, viewed};
 
 fn shop(workers: usize) -> Shop {
     let rules = Rules { features: Features { enabled: true, ..Features::OFF }, ..Rules::default() };
@@ -93,10 +93,7 @@ fn some_features_are_chosen_and_questions_have_bounds() {
 
 #[test]
 fn users_of_several_processes_are_followed_together() {
-    let listeners = [loopback(), loopback()];
-    let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
-    let [one, other] = listeners;
-    let (one, other) = (Shop::beside(0, one, addresses), Shop::beside(1, other, addresses));
+    let [one, other] = Shop::pair();
     let (here, there) = (other.user_elsewhere(), one.user_elsewhere());
     one.happened([clicked(&here, "tea")]);
     let (mut follower, _) = Follower::open(&one, &format!("/v1/stream/features?users={here},{there}&limit=3"), &[]);

@@ -6,7 +6,7 @@ use recommend::{Fill, SourceName};
 use serde_json::{Value, json};
 
 use crate::plain::{PlainShop, random_records};
-use crate::shop::{Shop, bought, eventually, loopback, now_ms, product, viewed};
+use crate::shop::{Shop, bought, eventually, now_ms, product, viewed};
 
 fn path(user: &str) -> String {
     format!("/v1/users/{user}/for-you")
@@ -185,10 +185,7 @@ fn a_source_that_is_away_is_named_and_makes_the_list_old() {
 
 #[test]
 fn the_process_that_holds_the_user_answers() {
-    let listeners = [loopback(), loopback()];
-    let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
-    let [one, other] = listeners;
-    let (one, other) = (Shop::beside(0, one, addresses), Shop::beside(1, other, addresses));
+    let [one, other] = Shop::pair();
     let user = one.user_elsewhere();
     other.happened([viewed("bea", "tea", now_ms() - 9), viewed("bea", "mug", now_ms() - 8)]);
     other.happened([viewed(&user, "tea", now_ms())]);

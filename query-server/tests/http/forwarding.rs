@@ -22,10 +22,7 @@ fn counts(shop: &Shop, reason: &str) -> (u64, u64) {
 
 #[test]
 fn what_is_passed_on_is_answered_and_counted() {
-    let listeners = [loopback(), loopback()];
-    let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
-    let [one, other] = listeners;
-    let (one, other) = (Shop::beside(0, one, addresses), Shop::beside(1, other, addresses));
+    let [one, other] = Shop::pair();
     let user = one.user_elsewhere();
     other.happened([viewed(&user, "lamp", now_ms())]);
     assert_eq!(one.get(&format!("/v1/users/{user}/history")).products(), ["lamp"]);
@@ -79,10 +76,7 @@ fn a_read_fails_soon_after_its_own_wait_if_the_owner_hangs() {
 
 #[test]
 fn a_removal_with_a_body_is_passed_on() {
-    let listeners = [loopback(), loopback()];
-    let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
-    let [one, other] = listeners;
-    let (one, other) = (Shop::beside(0, one, addresses), Shop::beside(1, other, addresses));
+    let [one, other] = Shop::pair();
     let user = one.user_elsewhere();
     other.happened([viewed(&user, "lamp", now_ms())]);
     let target = format!("/v1/users/{user}/history/lamp");
@@ -139,10 +133,7 @@ fn a_request_is_passed_on_with_its_body_and_header_fields_and_so_is_its_answer()
 
 #[test]
 fn a_client_cannot_claim_that_its_request_was_passed_on() {
-    let listeners = [loopback(), loopback()];
-    let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
-    let [one, other] = listeners;
-    let (one, other) = (Shop::beside(0, one, addresses), Shop::beside(1, other, addresses));
+    let [one, other] = Shop::pair();
     let (here, there) = (other.user_elsewhere(), one.user_elsewhere());
     other.happened([viewed(&there, "tea", now_ms())]);
     one.happened([viewed(&here, "tea", now_ms())]);

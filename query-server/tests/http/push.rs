@@ -9,7 +9,7 @@ use vitrine_query_server::{Access, Key, Scope, Settings};
 
 use crate::access::key;
 use crate::client::{Answer, Connection};
-use crate::shop::{Shop, Start, bought, eventually, loopback, now_ms, patient, product, short, viewed};
+use crate::shop::{Shop, Start, bought, eventually, now_ms, patient, product, short, viewed};
 
 /// An event of a stream.
 #[derive(Debug)]
@@ -245,10 +245,7 @@ fn a_stream_ends_with_its_key() {
 
 #[test]
 fn a_user_of_another_process_is_followed_there() {
-    let listeners = [loopback(), loopback()];
-    let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
-    let [one, other] = listeners;
-    let (one, other) = (Shop::beside(0, one, addresses), Shop::beside(1, other, addresses));
+    let [one, other] = Shop::pair();
     let user = one.user_elsewhere();
     other.happened([viewed(&user, "lamp", now_ms())]);
     let (mut follower, first) = Follower::open(&one, &format!("/v1/stream/users/{user}/history"), &[]);

@@ -144,7 +144,15 @@ impl Shop {
         Shop::guarded_beside(process, listener, addresses, Start::default())
     }
 
-    /// The same with keys.
+    /// Both processes.
+    pub(crate) fn pair() -> [Shop; 2] {
+        let listeners = [loopback(), loopback()];
+        let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
+        let [one, other] = listeners;
+        [Shop::beside(0, one, addresses), Shop::beside(1, other, addresses)]
+    }
+
+    /// One of two processes with keys.
     pub(crate) fn guarded_beside(
         process: usize,
         listener: TcpListener,
