@@ -10,7 +10,7 @@ use crate::file_sum::FileSum;
 const AT_ONCE_BYTES: u64 = 1 << 20;
 
 /// Bytes that one look compares with those that were read.
-pub(crate) const COMPARED_BYTES: u64 = 32 << 20;
+pub(crate) const PART_BYTES: u64 = 32 << 20;
 
 /// The shortest time between two comparisons of a long file.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -30,13 +30,31 @@ pub(crate) struct FileCheck {
     differs: bool,
 }
 
-/// A comparison in parts.
-struct Comparison {
+/// A comparison of what was read with what a file has there now, in parts.
+pub(crate) struct Comparison {
     /// The checksum of what was read.
     read: FileSum,
     /// The checksum of the bytes that the file has there now, as far as they were compared.
     now: FileSum,
     took: Duration,
+}
+
+impl Comparison {
+    /// The beginning of a comparison with what was read.
+    pub(crate) fn with(read: &FileSum) -> Comparison {
+        Comparison { read: read.clone(), now: FileSum::default(), took: Duration::ZERO }
+    }
+
+    /// Compares the next part; whether the file has other bytes, and none while there are further parts.
+    pub(crate) fn differs(&mut self, file: &File) -> io::Result<Option<bool>> {
+        let began = Instant::now();
+        let to = self.read.len().min(self.now.len() + PART_BYTES);
+        let compared = self.now.go_to(file, to);
+        self.took += began.elapsed();
+        compared?;
+        let goes_on = self.now.len() == to && to < self.read.len();
+        Ok((!goes_on).then(|| self.now != self.read))
+    }
 }
 
 impl FileCheck {
@@ -65,9 +83,7 @@ impl FileCheck {
     pub(crate) fn differs(&mut self, file: &File, read: &FileSum) -> io::Result<bool> {
         if read.len() <= AT_ONCE_BYTES {
             if self.grown {
-                let mut now = FileSum::default();
-                now.go_to(file, read.len())?;
-                self.differs |= now != *read;
+                self.differs |= Comparison::with(read).differs(file)? == Some(true);
                 (self.grown, self.running) = (false, None);
             }
             return Ok(self.differs);
@@ -75,25 +91,19 @@ impl FileCheck {
         if self.differs || !self.is_due() {
             return Ok(self.differs);
         }
-        let begin = || Comparison { read: read.clone(), now: FileSum::default(), took: Duration::ZERO };
         let mut running = self.running.take().unwrap_or_else(|| {
             self.grown = false;
-            begin()
+            Comparison::with(read)
         });
-        let began = Instant::now();
-        let to = running.read.len().min(running.now.len() + COMPARED_BYTES);
-        let compared = running.now.go_to(file, to);
-        running.took += began.elapsed();
-        if compared.is_ok() && running.now.len() == to && to < running.read.len() {
+        let differs = running.differs(file);
+        if let Ok(None) = differs {
             self.running = Some(running);
             return Ok(false);
         }
         self.due = Some(Instant::now() + PAUSE_MIN.max(running.took * PAUSE_FACTOR));
-        if let Err(error) = compared {
-            self.grown = true;
-            return Err(error);
-        }
-        self.differs = running.now != running.read;
+        // After an error, it is compared again.
+        self.grown |= differs.is_err();
+        self.differs = differs? == Some(true);
         Ok(self.differs)
     }
 }
@@ -132,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_long_file_is_compared_in_parts_and_not_again_at_once() {
-        let (file, read) = summed(&vec![b'x'; COMPARED_BYTES as usize + 1]);
+        let (file, read) = summed(&vec![b'x'; PART_BYTES as usize + 1]);
         let mut check = FileCheck::default();
         assert!(!check.is_due());
         check.note_growth();

@@ -22,8 +22,8 @@ impl FileSum {
         }
     }
 
-    /// Goes to the place `to`. Bytes before it that were not added are read from the file; a place before the bytes that
-    /// are in it begins anew.
+    /// Goes to the place `to`, and reads the bytes up to it that were not added. If the checksum has later bytes already, it begins
+    /// at the start of the file.
     pub(crate) fn go_to(&mut self, file: &File, to: u64) -> io::Result<()> {
         if to < self.len {
             *self = FileSum::default();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dataflow::time::Millis;
 
-use crate::file_check::{COMPARED_BYTES, FileCheck};
+use crate::file_check::{Comparison, FileCheck};
 use crate::file_position::{FilePosition, read_at};
 use crate::file_sum::FileSum;
 
@@ -32,8 +32,8 @@ pub(crate) struct FileTail {
     mark: Vec<u8>,
     /// The checksum of all bytes before the position, if the tail keeps one.
     sum: Option<FileSum>,
-    /// A state of the file that is being compared with what was read, and the checksum of its first bytes.
-    compared: Option<(FileStamp, FileSum)>,
+    /// A state of the file that is being compared with what was read.
+    compared: Option<(FileStamp, Comparison)>,
     /// Whether the bytes before the position stayed when the file grew.
     check: FileCheck,
     /// The present state of the file, and since when it has it: at the first look, by its modification time.
@@ -143,14 +143,14 @@ impl FileTail {
     fn compare(&mut self, span: FileSpan) -> io::Result<TailChange> {
         let Some(sum) = &self.sum else { return Ok(TailChange::Replaced(span)) };
         let begun = self.compared.take().filter(|(stamp, _)| *stamp == span.stamp);
-        let mut compared = begun.map_or_else(FileSum::default, |(_, compared)| compared);
-        compared.go_to(&span.file, sum.len().min(compared.len() + COMPARED_BYTES))?;
-        if compared.len() < sum.len() && compared.len() < span.to() {
-            self.compared = Some((span.stamp, compared));
-            return Ok(TailChange::Same);
-        }
-        if compared != *sum {
-            return Ok(TailChange::Replaced(span));
+        let mut compared = begun.map_or_else(|| Comparison::with(sum), |(_, compared)| compared);
+        match compared.differs(&span.file)? {
+            None => {
+                self.compared = Some((span.stamp, compared));
+                return Ok(TailChange::Same);
+            }
+            Some(true) => return Ok(TailChange::Replaced(span)),
+            Some(false) => {}
         }
         if self.position.offset < span.to() {
             // What follows the position was no whole line. It may be other bytes now.

@@ -1,6 +1,7 @@
-//! Tests of a file that is appended to, touched, cut, written anew, or left alone.
+//! What a tail says of a file that was appended to, touched, cut, rewritten, or left as it is.
 
 use super::*;
+use crate::file_check::PART_BYTES;
 use std::fs;
 use std::io::Write;
 use std::time::SystemTime;
@@ -103,7 +104,7 @@ fn a_file_that_grows_and_has_other_bytes_far_before_the_position_is_replaced() {
 fn a_long_file_is_read_on_and_found_replaced_afterwards() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("views.jsonl");
-    let text = "x".repeat(2 * COMPARED_BYTES as usize) + "\n";
+    let text = "x".repeat(2 * PART_BYTES as usize) + "\n";
     let mut tail = read_whole_lines(&path, &text);
     fs::write(&path, text.replacen('x', "y", 1) + "two\n").unwrap();
     let TailChange::Grown(span) = tail.look().unwrap() else { panic!("it has grown") };
@@ -128,7 +129,7 @@ fn a_line_without_an_end_may_have_become_whole_with_the_same_length() {
 fn a_long_file_is_compared_in_parts() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("views.jsonl");
-    let text = "x".repeat(2 * COMPARED_BYTES as usize) + "\n";
+    let text = "x".repeat(2 * PART_BYTES as usize) + "\n";
     let mut tail = read_whole_lines(&path, &text);
     assert!(matches!(compared(&mut tail), TailChange::Same));
     fs::write(&path, text.replacen("x\n", "y\n", 1)).unwrap();
