@@ -24,7 +24,7 @@ impl AuditFile {
     /// When the file cannot be written, or a thread cannot be started.
     pub fn open(path: PathBuf) -> io::Result<AuditFile> {
         LineFile::new(path.clone()).append(&[]).error.map_or(Ok(()), Err)?;
-        Ok(AuditFile { room: Room::new(Bound::default()), writer: LogFileWriter::start(path)? })
+        Ok(AuditFile { room: Room::new(Bound::default()), writer: LogFileWriter::start(path, None)? })
     }
 
     /// Appends a line, which must have its end. The call does not block; the future resolves once the line is durable.

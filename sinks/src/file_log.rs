@@ -37,9 +37,9 @@ impl FileLog {
     pub fn open(directory: &Path, bound: Bound) -> std::io::Result<FileLog> {
         Ok(FileLog {
             room: Room::new(bound),
-            views: LogFileWriter::start(directory.join(VIEWS))?,
-            removals: LogFileWriter::start_with_places(directory.join(REMOVALS), directory)?,
-            dead_letters: LogFileWriter::start(directory.join(DEAD_LETTERS))?,
+            views: LogFileWriter::start(directory.join(VIEWS), None)?,
+            removals: LogFileWriter::start(directory.join(REMOVALS), Some(directory))?,
+            dead_letters: LogFileWriter::start(directory.join(DEAD_LETTERS), None)?,
         })
     }
 

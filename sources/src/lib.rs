@@ -28,3 +28,4 @@ mod retention;
 pub mod row_store;
 mod side_thread;
 pub mod store;
+mod wall_clock;

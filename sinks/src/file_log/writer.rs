@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use dataflow::feed::Position;
-use dataflow::time::Millis;
-use sources::files::places::add_places;
+use sources::files::places::PresentPlaces;
 use tokio::sync::oneshot;
 
 use crate::line_file::{Appended, LineFile};
@@ -38,18 +36,11 @@ pub(crate) struct LogFileWriter {
 }
 
 impl LogFileWriter {
-    pub(crate) fn start(path: PathBuf) -> io::Result<LogFileWriter> {
-        LogFileWriter::start_by(path, None)
-    }
-
-    /// A writer whose lines get the present places in the files of events of `directory`.
-    pub(crate) fn start_with_places(path: PathBuf, directory: &Path) -> io::Result<LogFileWriter> {
-        LogFileWriter::start_by(path, Some(directory.to_owned()))
-    }
-
-    fn start_by(path: PathBuf, places_of: Option<PathBuf>) -> io::Result<LogFileWriter> {
+    /// A writer of this file. Its lines get the present places in the files of events of the directory `places_of`, if there is one.
+    pub(crate) fn start(path: PathBuf, places_of: Option<&Path>) -> io::Result<LogFileWriter> {
         let (queue, requests) = sync_channel(QUEUE);
         let file = LineFile::new(path);
+        let places_of = places_of.map(Path::to_owned);
         let mut state = WriterState { stream: file.name().into(), file, places_of, failing: false };
         let thread = std::thread::Builder::new().name("log-writer".into()).spawn(move || state.run(&requests))?;
         Ok(LogFileWriter { queue: Some(queue), thread: Some(thread) })
@@ -93,10 +84,9 @@ impl WriterState {
     /// durable even if the disk was too full for the rest.
     fn commit(&mut self, mut group: Vec<AppendRequest>) {
         if let Some(directory) = &self.places_of {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-            let written = Millis::try_from(now).unwrap_or(Millis::MAX);
+            let places = PresentPlaces::of(directory);
             for request in &mut group {
-                request.lines = add_places(directory, written, &request.lines);
+                request.lines = places.add_to(&request.lines);
             }
         }
         let lines: Vec<u8> = group.iter().flat_map(|request| &request.lines).copied().collect();

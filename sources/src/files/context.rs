@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use dataflow::dictionary::Dictionary;
 use dataflow::feed::Waker;
@@ -19,6 +18,7 @@ use crate::erasures::ErasedAtStart;
 use crate::file_position::{FilePosition, offset_i64};
 use crate::file_tail::FileTail;
 use crate::side_thread::{Stop, Stopped};
+use crate::wall_clock::wall_ms;
 
 /// Why a turn ended early.
 #[derive(Debug, Error)]
@@ -52,8 +52,7 @@ impl FilesContext {
     /// The time at which lines arrive that are read now: that of the wall clock, which dates removals and the events of callers
     /// and is up to two seconds behind the service clock after a quick restart.
     pub(super) fn arrival(&self) -> Millis {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        self.now().min(Millis::try_from(wall).unwrap_or(Millis::MAX))
+        self.now().min(wall_ms())
     }
 
     /// Sends a batch to the feed, waiting until there is room.

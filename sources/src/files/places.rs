@@ -20,6 +20,7 @@ use super::lines::{self, LineRange};
 use super::{FILES, LINE_BYTES_MAX, REMOVALS};
 use crate::file_position::FilePosition;
 use crate::file_tail::bytes_before;
+use crate::wall_clock::wall_ms;
 
 /// What the log adds to a line, before the object.
 const MEMBER: &str = ",\"files\":";
@@ -47,39 +48,58 @@ struct StatedPlace {
     mark: String,
 }
 
-/// Adds the present places in the files of `dir` to whole lines for its file of removals. `written`: the wall clock's time.
-/// A line that is no object stays as it is, and so does one that would be too long.
-#[must_use]
-pub fn add_places(dir: &Path, written: Millis, lines: &[u8]) -> Vec<u8> {
-    let mut places = serde_json::Map::new();
-    for name in NOTED {
-        match present_place(&dir.join(name)) {
-            Ok(Some(place)) => drop(places.insert(name.to_owned(), place)),
-            Ok(None) => {}
-            Err(error) => {
-                let message = "lines of this file without a time may count as newer than a removal after a restart";
-                tracing::warn!(file = name, %error, "{message}");
+/// The ends of the files of events now, as a member for the lines of the file of removals.
+pub struct PresentPlaces {
+    /// None if there are no events.
+    member: Option<String>,
+}
+
+impl PresentPlaces {
+    /// Those in the files of `dir`.
+    #[must_use]
+    pub fn of(dir: &Path) -> PresentPlaces {
+        PresentPlaces::at(dir, wall_ms())
+    }
+
+    /// Those in the files of `dir`. `written`: the wall clock's time.
+    #[must_use]
+    pub fn at(dir: &Path, written: Millis) -> PresentPlaces {
+        let mut places = serde_json::Map::new();
+        for name in NOTED {
+            match present_place(&dir.join(name)) {
+                Ok(Some(place)) => drop(places.insert(name.to_owned(), place)),
+                Ok(None) => {}
+                Err(error) => {
+                    let message = "lines of this file without a time may count as newer than a removal after a restart";
+                    tracing::warn!(file = name, %error, "{message}");
+                }
             }
         }
-    }
-    if places.is_empty() {
-        return lines.to_vec();
-    }
-    places.insert("written".to_owned(), written.into());
-    let member = format!("{MEMBER}{}", Json::Object(places));
-    let mut noted = Vec::with_capacity(lines.len() + member.len());
-    for line in lines.split_inclusive(|byte| *byte == b'\n') {
-        let text = line.trim_ascii_end();
-        match text.strip_suffix(b"}") {
-            Some(members) if has_members(members) && line.len() + member.len() <= LINE_BYTES_MAX => {
-                noted.extend(members);
-                noted.extend(member.as_bytes());
-                noted.extend(&line[members.len()..]);
-            }
-            _ => noted.extend(line),
+        if places.is_empty() {
+            return PresentPlaces { member: None };
         }
+        places.insert("written".to_owned(), written.into());
+        PresentPlaces { member: Some(format!("{MEMBER}{}", Json::Object(places))) }
     }
-    noted
+
+    /// Whole lines with these places. A line that is no object stays as it is, and so does one that would be too long.
+    #[must_use]
+    pub fn add_to(&self, lines: &[u8]) -> Vec<u8> {
+        let Some(member) = &self.member else { return lines.to_vec() };
+        let mut noted = Vec::with_capacity(lines.len() + member.len());
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let text = line.trim_ascii_end();
+            match text.strip_suffix(b"}") {
+                Some(members) if has_members(members) && line.len() + member.len() <= LINE_BYTES_MAX => {
+                    noted.extend(members);
+                    noted.extend(member.as_bytes());
+                    noted.extend(&line[members.len()..]);
+                }
+                _ => noted.extend(line),
+            }
+        }
+        noted
+    }
 }
 
 /// Whether the text of an object before its last brace has members, so that a comma can follow.
@@ -194,7 +214,8 @@ mod tests {
 
     /// Appends a removal of that time, written a millisecond later, as the log does.
     fn remove(dir: &Path, at: Millis, written: Millis) {
-        let line = add_places(dir, written, format!("{}\n", removal_json("ada", "lamp", at, "m")).as_bytes());
+        let line =
+            PresentPlaces::at(dir, written).add_to(format!("{}\n", removal_json("ada", "lamp", at, "m")).as_bytes());
         let before = fs::read(dir.join(REMOVALS)).unwrap_or_default();
         fs::write(dir.join(REMOVALS), [before, line].concat()).unwrap();
     }
@@ -261,11 +282,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let lines =
             format!("{} \r\n{}\nr\n{{ }}\n", erasure_json("ada", AT, "m"), removal_json("ada", "lamp", AT, "m"));
-        assert_eq!(add_places(dir.path(), AT, lines.as_bytes()), lines.as_bytes(), "no file of events");
+        assert_eq!(PresentPlaces::at(dir.path(), AT).add_to(lines.as_bytes()), lines.as_bytes(), "no file of events");
         fs::write(dir.path().join(NOTED[0]), "one\n").unwrap();
         fs::write(dir.path().join(NOTED[1]), "").unwrap();
         assert!(stated_place(lines.lines().next().unwrap().as_bytes(), NOTED[0]).is_none());
-        let noted = String::from_utf8(add_places(dir.path(), AT, lines.as_bytes())).unwrap();
+        let noted = String::from_utf8(PresentPlaces::at(dir.path(), AT).add_to(lines.as_bytes())).unwrap();
         let (noted, before): (Vec<_>, Vec<_>) = (noted.lines().collect(), lines.lines().collect());
         assert_eq!((noted.len(), &noted[2..]), (4, &before[2..]), "these have no members");
         let bounds = TimeBounds::around(AT);
@@ -278,6 +299,6 @@ mod tests {
             assert_eq!(place, Place { bytes: 4, arrived: AT, passed: AT, written: AT });
         }
         let long = format!("{{\"a\":\"{}\"}}\n", "x".repeat(LINE_BYTES_MAX - 20));
-        assert_eq!(add_places(dir.path(), AT, long.as_bytes()), long.as_bytes());
+        assert_eq!(PresentPlaces::at(dir.path(), AT).add_to(long.as_bytes()), long.as_bytes());
     }
 }

@@ -191,7 +191,7 @@ mod tests {
         std::fs::write(&views, line.repeat(3)).unwrap();
         assert_eq!(dated(dir, AT - 500), [AT - 502, AT - 501, AT - 500]);
         let removal = events::removal_json("ada", "lamp", AT, "m") + "\n";
-        let noted = places::add_places(dir, AT + 1, removal.as_bytes());
+        let noted = places::PresentPlaces::at(dir, AT + 1).add_to(removal.as_bytes());
         std::fs::write(dir.join(crate::files::REMOVALS), noted).unwrap();
         assert_eq!(dated(dir, AT - 500), [AT - 502, AT - 501, AT - 500], "as before the removal");
         assert_eq!(dated(dir, AT + 5000), [AT - 2, AT - 1, AT], "the file was touched");
@@ -215,7 +215,7 @@ mod tests {
         let line = "{\"event\":\"ProductView\",\"userid\":\"ada\",\"properties\":{\"productid\":\"lamp\"}}\n";
         let (text, removal) = (line.repeat(3), events::removal_json("ada", "lamp", AT, "m") + "\n");
         std::fs::write(&views, &text[..text.len() - 20]).unwrap();
-        let noted = places::add_places(dir, AT + 1, removal.as_bytes());
+        let noted = places::PresentPlaces::at(dir, AT + 1).add_to(removal.as_bytes());
         std::fs::write(dir.join(crate::files::REMOVALS), noted).unwrap();
         std::fs::write(&views, &text).unwrap();
         assert_eq!(dated(dir, AT + 5000), [AT - 1, AT, AT + 5000]);
@@ -251,7 +251,7 @@ mod tests {
         let view = |at| events::view_json("ada", "lamp", at, "m", "web") + "\n";
         std::fs::write(&views, view(AT - 5) + &view(AT + 1) + &view(AT + 9000)).unwrap();
         let removal = events::removal_json("ada", "lamp", AT, "m") + "\n";
-        let noted = places::add_places(dir, AT + 1, removal.as_bytes());
+        let noted = places::PresentPlaces::at(dir, AT + 1).add_to(removal.as_bytes());
         std::fs::write(dir.join(crate::files::REMOVALS), noted).unwrap();
         assert_eq!(dated(dir, AT + 60_000), [AT - 5, AT + 1, AT], "a line may be written beside the removal");
         let text = std::fs::read_to_string(&views).unwrap();

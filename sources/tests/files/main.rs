@@ -14,7 +14,7 @@ use std::time::Duration;
 use dataflow::source_status::State;
 use running::SOON;
 use shop::{Dir, removal, timeless, view};
-use sources::files::places::add_places;
+use sources::files::places::PresentPlaces;
 
 /// Long enough for a reader that should wait to show that it does not.
 const LOOKS: Duration = Duration::from_millis(50);
@@ -218,7 +218,7 @@ fn what_was_removed_or_erased_stays_so_when_the_file_has_grown_at_a_restart() {
     shop.expect_history("bob", &["lamp"]);
     let now = shop.now();
     let lines = removal("ada", "lamp", now) + &events::erasure_json("bob", now, "m") + "\n";
-    dir.append("removals.jsonl", add_places(&dir.path(""), now, lines.as_bytes()));
+    dir.append("removals.jsonl", PresentPlaces::at(&dir.path(""), now).add_to(lines.as_bytes()));
     shop.expect_history("ada", &["chair"]);
     shop.expect_history("bob", &[]);
     drop(shop);
@@ -231,7 +231,7 @@ fn what_was_removed_or_erased_stays_so_when_the_file_has_grown_at_a_restart() {
         shop.covers("removals.jsonl", fs::metadata(dir.path("removals.jsonl")).unwrap().len() as usize);
         assert_eq!((shop.history("ada").len(), shop.history("bob")), (2 + restart, vec![]));
     }
-    // Another file counts anew.
+    // Its lines are dated by the new file.
     let shop = dir.shop();
     shop.expect_history("ada", &["stool-1", "stool-0", "chair"]);
     dir.replace("product-views.json", timeless("ada", "lamp"));
